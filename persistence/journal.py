@@ -1,0 +1,137 @@
+"""The Journal protocol: what a runner needs of a place that keeps runs. One contract suite holds every implementation to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from persistence.records import (
+    AttemptRecord,
+    Change,
+    EntryRecord,
+    LiveGroup,
+    MessageRecord,
+    Query,
+    RunRecord,
+    SeenRecord,
+)
+
+Work = Callable[[Any], Change]
+"""A change that does the application's own work on the journal's connection first; the argument is that connection, guarded."""
+
+
+class Journal(Protocol):
+    """Keeps runs. One owner moves them; any number of clients read, and put messages.
+
+    Methods that take `epoch` are the owner's, and raise `Fenced` when another has claimed since. They are called from one thread
+    at a time, though not always the same; the others may be called from any thread.
+    """
+
+    @property
+    def name(self) -> str:
+        """What messages call it: for a file, its path."""
+        ...
+
+    def claim(self, owner: str, lease: float) -> int:
+        """Become the owner; the epoch returned is larger than any before. `lease` is in seconds.
+
+        Raises:
+            Owned: Another owner is alive.
+        """
+        ...
+
+    def renew(self, epoch: int) -> None:
+        """Say that the owner is alive, for another `lease` seconds. Raises Fenced."""
+        ...
+
+    def release(self, epoch: int) -> None:
+        """Stop being the owner. Harmless when it already ended."""
+        ...
+
+    def owner(self) -> str | None:
+        """Who owns it now, as given to `claim`; None when nobody alive does."""
+        ...
+
+    def commit(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
+        """Make all changes durable in one commit, in order; each is all or nothing by itself.
+
+        The list has, for each change, None or what it failed with, `Stale` when its `expected` is not the run's `seq`. A failed
+        change leaves no trace and does not disturb the others.
+
+        Raises:
+            Fenced: Another owner has claimed; nothing was written.
+            CommitUnknown: The commit failed in a way that leaves open whether it happened; read `seq` to learn it.
+            JournalError: Nothing was written.
+        """
+        ...
+
+    def run(self, run: str) -> RunRecord | None:
+        """The run with its snapshot."""
+        ...
+
+    def runs(self, query: Query) -> list[RunRecord]:
+        """A page of runs, without their snapshots."""
+        ...
+
+    def count(self, query: Query) -> int:
+        """How many runs a query finds over all pages; `limit` and `after` are ignored."""
+        ...
+
+    def entries(self, run: str, after: int = 0, limit: int = 1000) -> list[EntryRecord]:
+        """The run's journal from the entry after number `after`, oldest first."""
+        ...
+
+    def seen(self, run: str, id: str) -> SeenRecord | None:
+        """What became of an event id that this run accepted or deferred before."""
+        ...
+
+    def due(self, before: int, limit: int) -> list[tuple[int, str]]:
+        """`(deadline, run)` of runs that are not over, held or paused and have a deadline at or before `before`; earliest first."""
+        ...
+
+    def next_due(self) -> int | None:
+        """The earliest deadline that `due` would ever give."""
+        ...
+
+    def busy(self, after: str, limit: int) -> list[str]:
+        """Ids, in their order from the one after `after`, of runs that are busy, not over, not held."""
+        ...
+
+    def attempts(self) -> list[AttemptRecord]:
+        """What was running when the last owner died."""
+        ...
+
+    def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
+        """Queue a message durably, from any process; the same `(run, id, kind)` again gives the first one, as it stands now.
+
+        With `connection`, the application's own (DB-API) on the same database: inside its transaction, so it exists if that commits.
+        """
+        ...
+
+    def inbox(self, after: int, limit: int) -> list[MessageRecord]:
+        """Messages without verdict, in order of arrival, from the one after number `after`."""
+        ...
+
+    def message(self, number: int) -> MessageRecord | None:
+        """One message, with its verdict once it has one."""
+        ...
+
+    def pulse(self) -> int:
+        """A number that changes when another connection has committed. Cheap enough to ask forty times a second."""
+        ...
+
+    def live(self) -> list[LiveGroup]:
+        """Runs that are not over, counted by workflow, definition and active states."""
+        ...
+
+    def hold(self, epoch: int, group: LiveGroup, reason: str) -> None:
+        """Set `held` of all runs of a group; an empty reason releases them."""
+        ...
+
+    def tidy(self, epoch: int) -> None:
+        """Housekeeping between commits (for SQLite: a checkpoint when the log is long). Called when a commit has been acknowledged."""
+        ...
+
+    def close(self) -> None:
+        """Release everything. Harmless when repeated."""
+        ...

@@ -1,0 +1,155 @@
+"""What a journal keeps, as records of plain columns and bytes. It knows no workflow: whoever writes gives meaning to the bytes.
+
+Times are whole microseconds since 1970-01-01 UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+MessageKind = Literal["start", "event", "command"]
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as it is now: its columns for finding it, and its snapshot."""
+
+    run: str
+    workflow: str
+    version: int
+    definition: str
+    """Hash of the definition the snapshot was made under."""
+    status: str
+    states: tuple[str, ...]
+    seq: int
+    """Number of transitions so far; the n-th commit of a run carries n."""
+    over: bool = False
+    busy: bool = False
+    """It has work that a runner must take up at once when it starts (a step to attempt, an undo to go on with)."""
+    due: int | None = None
+    """The earliest deadline; None when no timer is set."""
+    incidents: int = 0
+    """How many incidents are open."""
+    paused: bool = False
+    held: str = ""
+    """Why no runner moves it for now; empty when nothing holds it."""
+    started: int
+    updated: int
+    input: bytes
+    """Digest of what it was started with."""
+    tags: Mapping[str, str] = {}
+    snapshot: bytes = b""
+    """Empty in listings."""
+
+
+class EntryRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a run's journal: an accepted input and where it led."""
+
+    run: str
+    seq: int
+    at: int
+    kind: str
+    """The kind of input: start, event, timer, succeeded, failed, …"""
+    name: str = ""
+    """Event or step, where there is one."""
+    event_id: str = ""
+    actor: str | None = None
+    reason: str | None = None
+    definition: str
+    states: tuple[str, ...]
+    """The active leaves after it."""
+    body: bytes
+    """The input, whole: with the definition, enough to compute the next snapshot again."""
+
+
+class SeenRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An event id that was accepted by a run, and the verdict a resend gets."""
+
+    run: str
+    id: str
+    seq: int
+    verdict: str
+
+
+class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A message on its way to a run: put by a client, or by another run's commit. `(run, id)` is put once."""
+
+    run: str
+    id: str
+    kind: MessageKind
+    name: str
+    body: bytes
+    at: int
+    actor: str | None = None
+    reason: str | None = None
+    number: int = 0
+    """Given by the journal; the order of arrival."""
+    verdict: str = ""
+    """Empty while it waits; then what became of it, for its sender."""
+    answer: bytes = b""
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A step's attempt that was begun and has not ended; after a crash, what was running."""
+
+    run: str
+    visit: int
+    step: str
+    epoch: int
+    """The ownership under which it was begun last."""
+    crashes: int = 0
+    """How many owners died while it ran."""
+
+
+class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict on message `number`."""
+
+    number: int
+    verdict: str
+    answer: bytes = b""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One transition, all or nothing. `expected` is the run's `seq` before it; -1: the run must not exist yet.
+
+    A change with `run` None only answers messages or notes attempts.
+    """
+
+    run: RunRecord | None = None
+    expected: int = -1
+    entries: tuple[EntryRecord, ...] = ()
+    seen: tuple[SeenRecord, ...] = ()
+    answers: tuple[AnswerRecord, ...] = ()
+    messages: tuple[MessageRecord, ...] = ()
+    begun: tuple[AttemptRecord, ...] = ()
+    ended: tuple[tuple[str, int], ...] = ()
+    """`(run, visit)` of attempts that are over."""
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs to list; every condition given must hold. The newest start first; `after` is the last run of the page before."""
+
+    workflow: str | None = None
+    status: str | None = None
+    state: str | None = None
+    """A leaf, or a compound by its dotted name: runs that are within it."""
+    tags: Mapping[str, str] = {}
+    incident: bool | None = None
+    held: bool | None = None
+    paused: bool | None = None
+    started_before: int | None = None
+    started_after: int | None = None
+    updated_before: int | None = None
+    limit: int = 50
+    after: str | None = None
+
+
+class LiveGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs that are not over share a workflow, a definition and a set of active states."""
+
+    workflow: str
+    definition: str
+    states: tuple[str, ...]
+    runs: int

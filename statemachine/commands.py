@@ -1,0 +1,93 @@
+"""What a run asks of its host, as plain data: perform a step or an undo, keep a timer, deliver a message, host a child machine.
+
+No command holds a function or an object. A host performs them only after the snapshot they came with is committed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from statemachine.snapshot import Status
+
+
+class RunStep(msgspec.Struct, frozen=True):
+    """Attempt a step. `key` is stable over attempts, restarts and hosts."""
+
+    step: str
+    visit: int
+    attempt: int
+    key: str
+
+
+class CancelStep(msgspec.Struct, frozen=True):
+    """Cancel the attempt that runs, then report `Stopped` (or its outcome, when it had one after all)."""
+
+    step: str
+    visit: int
+
+
+class Undo(msgspec.Struct, frozen=True):
+    """Attempt the undo of a visit. `undoes` is the key its forward step had."""
+
+    step: str
+    visit: int
+    attempt: int
+    key: str
+    undoes: str
+
+
+class SetTimer(msgspec.Struct, frozen=True):
+    """Report `Elapsed(number)` when `due` (UTC) is past. The snapshot lists it too, for a host that scans."""
+
+    number: int
+    due: datetime
+
+
+class CancelTimer(msgspec.Struct, frozen=True):
+    """Forget a timer."""
+
+    number: int
+
+
+class Finish(msgspec.Struct, frozen=True):
+    """The run is over; `status` says how."""
+
+    status: Status
+
+
+class Send(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Deliver an event to another run (or another target a host knows), in the same commit; `id` makes it arrive once."""
+
+    to: str
+    name: str
+    value: Any
+    id: str
+    send_id: str | None = None
+    at: datetime | None = None
+
+
+class Invoke(msgspec.Struct, frozen=True):
+    """Host a child machine; `what` is the `Invocation` that the state's function gave."""
+
+    id: str
+    what: Any
+    autoforward: bool
+
+
+class StopChild(msgspec.Struct, frozen=True):
+    """End a child machine whose state was left."""
+
+    id: str
+
+
+class Forward(msgspec.Struct, frozen=True):
+    """Pass an event on to a child machine (SCXML autoforward)."""
+
+    id: str
+    occurrence: Any
+
+
+Command = RunStep | CancelStep | Undo | SetTimer | CancelTimer | Finish | Send | Invoke | StopChild | Forward

@@ -1,0 +1,178 @@
+"""Everything a run is at one point, as one frozen value: states, history, data, pending work, timers, what could be undone.
+
+A snapshot is never changed; a transition makes the next one. It holds no function and no open resource, so encoding it and
+decoding it again, at any point, gives the same run.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+D = TypeVar("D")
+
+Status = Literal["running", "undoing", "completed", "failed", "cancelled", "killed"]
+Ended = Literal["completed", "failed", "cancelled"]
+IncidentKind = Literal["step", "pivot", "lost", "crashes", "conflict", "handler", "result", "undo", "held"]
+
+OVER: frozenset[Status] = frozenset(("completed", "failed", "cancelled", "killed"))
+
+
+class Occurrence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that happened to a run: an event as sent, or one the machine raised itself.
+
+    `kind` is SCXML's `_event.type`: external (sent), internal (raised by a function) or platform (done, error, timers).
+    """
+
+    name: str
+    value: Any = None
+    kind: Literal["external", "internal", "platform"] = "external"
+    id: str = ""
+    actor: str | None = None
+    reason: str | None = None
+    at: datetime | None = None
+    """When it was accepted, UTC."""
+    send_id: str | None = None
+    origin: str | None = None
+    invoke: str | None = None
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An exception kept whole, as text."""
+
+    type: str
+    message: str
+    traceback: str = ""
+
+
+class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A step whose outcome is awaited. `attempt` counts from 1; while `waiting`, the retry timer runs and no attempt does."""
+
+    step: str
+    visit: int
+    attempt: int = 1
+    waiting: bool = False
+    since: datetime | None = None
+    base: Any = None
+    """The data as it was when the visit began; None while the run's data is still that."""
+    moved: bool = False
+    """Whether `base` is kept because the data has moved on."""
+    overwritten: dict[str, str] = {}
+    """Field -> who has changed it since the visit began."""
+    incident: int = 0
+    """Number of the incident this step waits on; 0 for none."""
+
+
+class Stopping(msgspec.Struct, frozen=True):
+    """An attempt of a visit that was left; the host has been asked to cancel it and has not yet said that it ended."""
+
+    step: str
+    visit: int
+
+
+class Done(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One entry of the undo stack: a step that was done, or may have been."""
+
+    step: str
+    visit: int
+    fields: dict[str, Any] = {}
+    """The fields that this visit set, laid over the data for its undo."""
+    unknown: bool = False
+
+
+class Undoing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The undo that is being attempted: always of the top of the stack."""
+
+    visit: int
+    attempt: int = 1
+    waiting: bool = False
+    incident: int = 0
+
+
+TimerKind = Literal["after", "send", "retry", "undo"]
+
+
+class Timer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A deadline. `visit` is the visit (or, for a delayed send, 0) that set it, so a late one is recognised and dropped."""
+
+    number: int
+    due: datetime
+    kind: TimerKind
+    visit: int = 0
+    event: str = ""
+    value: Any = None
+    send_id: str | None = None
+    target: str | None = None
+
+
+class Child(msgspec.Struct, frozen=True):
+    """A child machine that was invoked and is still alive."""
+
+    id: str
+    state: str
+    index: int
+    """Which of the state's invokes."""
+
+
+class Incident(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that needs a person. `number` is unique in the run."""
+
+    number: int
+    kind: IncidentKind
+    at: datetime
+    message: str
+    step: str | None = None
+    visit: int = 0
+    failure: Failure | None = None
+    changed: dict[str, Any] = {}
+    """Conflict only: the fields the step set, which are not yet in the data."""
+    event: Occurrence | None = None
+    """Handler only: the occurrence whose handling raised."""
+
+
+class Ending(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the run ends once its undo stack is empty."""
+
+    status: Ended
+    failure: Failure | None = None
+    actor: str | None = None
+    reason: str | None = None
+
+
+class Snapshot(msgspec.Struct, Generic[D], frozen=True, omit_defaults=True):
+    """A run at one point. `states` are the active leaves in document order; `visits` has every active state."""
+
+    run: str
+    nonce: str
+    workflow: str
+    definition: str
+    """Hash of the definition it was made under."""
+    data: D
+    now: datetime
+    """The time of its last transition, UTC; it never goes back."""
+    states: tuple[str, ...] = ()
+    status: Status = "running"
+    seq: int = 0
+    """Number of inputs taken so far."""
+    serial: int = 0
+    """The last number given to a visit, timer or incident of this run."""
+    visits: dict[str, int] = {}
+    history: dict[str, tuple[str, ...]] = {}
+    pending: tuple[Pending, ...] = ()
+    stopping: tuple[Stopping, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    deferred: tuple[Occurrence, ...] = ()
+    undo: tuple[Done, ...] = ()
+    undoing: Undoing | None = None
+    pivoted: bool = False
+    ending: Ending | None = None
+    incidents: tuple[Incident, ...] = ()
+    children: tuple[Child, ...] = ()
+    paused: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended, whichever way."""
+        return self.status in OVER
