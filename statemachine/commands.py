@@ -53,9 +53,10 @@ class CancelTimer(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """The run is over; `status` says how."""
+    """The run is over; `status` says how, `value` is the done data of its final state (for a parent machine)."""
 
     status: Status
+    value: Any = None
 
 
 class Send(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,11 +70,22 @@ class Send(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime | None = None
 
 
+class Invocation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which child machine to host, as the function of an `InvokeSpec` says: SCXML's type, src or content, and parameters."""
+
+    id: str = ""
+    """Empty: the core makes one of the state's name and the visit."""
+    type: str = ""
+    src: str = ""
+    content: str = ""
+    data: Any = None
+
+
 class Invoke(msgspec.Struct, frozen=True):
-    """Host a child machine; `what` is the `Invocation` that the state's function gave."""
+    """Host a child machine."""
 
     id: str
-    what: Any
+    what: Invocation
     autoforward: bool
 
 

@@ -175,3 +175,5 @@ class Definition:
     """Transitions carry SCXML event descriptors (prefixes, `*`) and errors in functions become `error.execution`."""
     hash: str = ""
     code: Code = attrs.field(factory=Code, eq=False, repr=False)
+    tables: dict[str, Any] = attrs.field(init=False, factory=dict[str, Any], eq=False, repr=False)
+    """What `statemachine.chart` has computed from it, once."""

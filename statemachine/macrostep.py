@@ -1,0 +1,258 @@
+"""The SCXML algorithm on a turn: select transitions, leave, act, enter, until nothing more is enabled.
+
+Appendix D of the W3C Recommendation, in its own terms:
+
+* An event is answered by at most one transition for each active leaf: the innermost state's first whose guard holds
+  (selectTransitions). Of two that would leave the same state, the one from the inner source wins, else the earlier
+  (removeConflictingTransitions).
+* A microstep takes the selected transitions together: it leaves states innermost and last first, runs the transitions'
+  actions in document order, and enters states outermost and first first.
+* A macrostep goes on with eventless transitions, then with the internal queue, until both are empty.
+* Work (steps, child machines) of the states that are still active then is begun, in the order of their entry.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from statemachine.chart import ROOT, Arc, Node, Plan
+from statemachine.commands import Forward, Invocation, Invoke, StopChild
+from statemachine.definition import Function
+from statemachine.errors import EndlessLoop, HandlerFailed
+from statemachine.snapshot import Child, Failure, Occurrence
+from statemachine.turn import Turn
+
+LONGEST = 1000
+"""Microsteps in one macrostep after which the machine is taken to loop for ever."""
+_NOTHING = Occurrence("")
+
+
+def enter_machine(turn: Turn) -> None:
+    """Take the initial transition and run to completion."""
+    microstep(turn, (turn.chart.initial,))
+    settle(turn)
+
+
+def answer(turn: Turn, occurrence: Occurrence) -> bool:
+    """Handle one event from outside and run to completion. False: no transition was enabled by it."""
+    turn.occurrence = occurrence
+    if turn.children:
+        _tell_children(turn, occurrence)
+    enabled = select(turn, occurrence.name)
+    if enabled:
+        microstep(turn, enabled)
+    settle(turn)
+    return bool(enabled)
+
+
+def settle(turn: Turn) -> None:
+    """The rest of the macrostep: eventless transitions, the internal queue, then the work of what is active."""
+    for _ in range(LONGEST):
+        if turn.status != "running":
+            return
+        enabled = select(turn, "")
+        if not enabled and turn.internal:
+            turn.occurrence = turn.internal.popleft()
+            enabled = select(turn, turn.occurrence.name)
+        elif not enabled:
+            _begin_work(turn)
+            if not turn.internal:
+                return
+        if enabled:
+            microstep(turn, enabled)
+    raise EndlessLoop(turn.run, turn.chart.definition.name, turn.leaves, LONGEST)
+
+
+def select(turn: Turn, event: str) -> tuple[Arc, ...]:
+    """The transitions to take for an event's name; "" asks for eventless ones."""
+    chains = turn.chart.candidates(turn.leaves, event)
+    if not chains:
+        return ()
+    enabled: list[Arc] = []
+    for chain in chains:
+        for arc in chain:
+            if arc.guard is None or _holds(turn, arc):
+                if arc not in enabled:
+                    enabled.append(arc)
+                break
+    return tuple(enabled) if len(enabled) < 2 else _without_conflicts(turn, enabled)
+
+
+def _without_conflicts(turn: Turn, enabled: list[Arc]) -> tuple[Arc, ...]:
+    chart = turn.chart
+    kept: list[Arc] = []
+    leaves = {arc.order: chart.exit_set(arc, turn.leaves, turn.history) for arc in enabled}
+    for arc in enabled:
+        rivals = [other for other in kept if leaves[arc.order] & leaves[other.order]]
+        if all(chart.within(arc.source, rival.source) for rival in rivals):
+            kept = [other for other in kept if other not in rivals]
+            kept.append(arc)
+    return tuple(sorted(kept, key=lambda arc: arc.order)) if len(kept) > 1 else tuple(kept)
+
+
+def microstep(turn: Turn, arcs: tuple[Arc, ...]) -> None:
+    """Leave, act, enter."""
+    plan = turn.chart.plan(arcs, turn.leaves, turn.history)
+    if plan.remember:
+        turn.history = {**turn.history, **dict(plan.remember)}
+    for name in plan.exits:
+        _leave(turn, name)
+    for arc in arcs:
+        if arc.actions:
+            act(turn, arc.actions)
+    turn.leaves = plan.leaves
+    for name in plan.entries:
+        _enter(turn, name, plan)
+
+
+def _leave(turn: Turn, name: str) -> None:
+    node = turn.chart.nodes[name]
+    for block in node.exit:
+        act(turn, block)
+    visit = turn.visits.pop(name)
+    turn.exited.append(name)
+    if name in turn.fresh:
+        turn.fresh.remove(name)
+    if node.timers:
+        turn.cancel_timers([timer for timer in turn.timers if timer.visit == visit and timer.kind == "after"])
+    if node.step is not None:
+        _leave_step(turn, visit)
+    if node.spec.invokes:
+        for child in [child for child in turn.children if child.state == name]:
+            turn.drop_child(child)
+            turn.commands.append(StopChild(child.id))
+
+
+def _leave_step(turn: Turn, visit: int) -> None:
+    pending = turn.find_pending(visit)
+    if pending is not None:
+        turn.leave_step(pending)
+        turn.cancel_timers([timer for timer in turn.timers if timer.visit == visit and timer.kind == "retry"])
+
+
+def _enter(turn: Turn, name: str, plan: Plan) -> None:
+    node = turn.chart.nodes[name]
+    turn.visits[name] = turn.number()
+    turn.entered.append(name)
+    for block in node.entry:
+        act(turn, block)
+    if node.initial is not None and name in plan.default_entry and node.initial.actions:
+        act(turn, node.initial.actions)
+    if name in plan.history_content:
+        act(turn, plan.history_content[name].actions)
+    for timer in node.timers:
+        _set_timer(turn, name, timer.event, timer.delay)
+    if node.step is not None or node.spec.invokes:
+        turn.fresh.append(name)
+    if node.spec.kind == "final":
+        _finish(turn, node)
+
+
+def _set_timer(turn: Turn, state: str, event: str, delay: float | str) -> None:
+    if isinstance(delay, str):
+        delay = call(turn, delay, turn.chart.definition.code.functions[delay])
+    turn.set_timer("after", turn.deadline(delay), visit=turn.visits[state], event=event)
+
+
+def _finish(turn: Turn, node: Node) -> None:
+    """A final state was entered: the machine is done, or its parent is, and perhaps the parallel state above that."""
+    parent = node.spec.parent
+    if parent is None:
+        turn.status = "completed"
+        return
+    turn.internal.append(Occurrence(f"done.state.{parent}", done_data(turn, node), "platform"))
+    above = turn.chart.nodes[parent].spec.parent
+    if above is not None and turn.chart.nodes[above].spec.kind == "parallel" and turn.chart.in_final(above, turn.visits):
+        turn.internal.append(Occurrence(f"done.state.{above}", None, "platform"))
+
+
+def leave_all(turn: Turn) -> Any:
+    """The machine is done: run the exit handlers of what is active, innermost first, and give its done data.
+
+    The configuration stays as it is, so that a run that is over says where it ended (exitInterpreter).
+    """
+    value: Any = None
+    for name in sorted(turn.visits, key=lambda name: turn.chart.nodes[name].order, reverse=True):
+        node = turn.chart.nodes[name]
+        for block in node.exit:
+            act(turn, block)
+        if node.spec.kind == "final" and node.spec.parent is None:
+            value = done_data(turn, node)
+    return value
+
+
+def done_data(turn: Turn, node: Node) -> Any:
+    """What a final state's function gives."""
+    name = node.spec.done_data
+    return call(turn, name, turn.chart.definition.code.functions[name]) if name else None
+
+
+def _begin_work(turn: Turn) -> None:
+    """Begin the step and the child machines of each state entered in this macrostep that is still active."""
+    while turn.fresh:
+        name = turn.fresh.pop(0)
+        node = turn.chart.nodes[name]
+        if node.step is not None:
+            turn.begin_step(node.step, turn.visits[name])
+        for index, invoke in enumerate(node.spec.invokes):
+            what = call(turn, invoke.invoke, turn.chart.definition.code.functions[invoke.invoke])
+            if isinstance(what, Invocation):
+                child = Child(what.id or f"{name}.{turn.visits[name]}.{index}", name, index)
+                turn.children = (*turn.children, child)
+                turn.commands.append(Invoke(child.id, what, invoke.autoforward))
+
+
+def _tell_children(turn: Turn, occurrence: Occurrence) -> None:
+    """An event from a child runs its `finalize` first; every event goes to children that want all (SCXML 6.4, 6.5)."""
+    for child in turn.children:
+        invoke = turn.chart.nodes[child.state].spec.invokes[child.index]
+        if child.id == occurrence.invoke:
+            functions = turn.chart.definition.code.functions
+            act(turn, tuple([(name, functions[name]) for name in invoke.finalize]))
+            if occurrence.name == f"done.invoke.{child.id}":
+                turn.drop_child(child)
+                continue
+        if invoke.autoforward:
+            turn.commands.append(Forward(child.id, occurrence))
+
+
+# Calling the workflow's functions. Elsewhere nothing here runs code that a user wrote.
+
+
+def act(turn: Turn, block: tuple[tuple[str, Function], ...]) -> None:
+    """Run a block of actions. Where errors are events, one ends its block only."""
+    for name, function in block:
+        try:
+            data = function(turn.data, turn.occurrence or _NOTHING, turn.scope)
+        except Exception as error:
+            _failed(turn, name, error)
+            return
+        turn.write(data, name)
+
+
+def call(turn: Turn, name: str, function: Function) -> Any:
+    """The value of a function that does not change the data; None when it raised and errors are events."""
+    try:
+        return function(turn.data, turn.occurrence or _NOTHING, turn.scope)
+    except Exception as error:
+        _failed(turn, name, error)
+        return None
+
+
+def _holds(turn: Turn, arc: Arc) -> bool:
+    return bool(call(turn, arc.guard_name, arc.guard)) if arc.guard is not None else True
+
+
+def _failed(turn: Turn, name: str, error: Exception) -> None:
+    if not turn.chart.definition.descriptors:
+        raise HandlerFailed(turn.run, turn.chart.definition.name, turn.leaves, name, error) from error
+    turn.note_raise(Occurrence("error.execution", str(error), "platform"))
+
+
+def failure_of(error: BaseException) -> Failure:
+    """An exception as text, whole."""
+    return Failure(type(error).__qualname__, str(error), "".join(traceback.format_exception(error)))
+
+
+__all__ = ["ROOT", "answer", "enter_machine", "failure_of", "leave_all", "select", "settle"]
