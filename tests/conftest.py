@@ -30,7 +30,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if IN_CI els
 def shared(name: str) -> Path:
     """The file or folder `name` in the folder of real data beside the checkout.
 
-    Where it is absent the test is skipped and says which file it wanted; in CI it fails, so that nothing is skipped unseen.
+    Where it is absent the test is skipped and says which file it wanted; in CI it fails, so that nothing is skipped
+    unseen.
     """
     path = SHARED / name
     if path.exists():
