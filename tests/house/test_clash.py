@@ -15,10 +15,9 @@ THEIRS = '"""The other distribution\'s file."""\n'
 
 def tried(site: Path, statement: str) -> subprocess.CompletedProcess[str]:
     """What `statement` does in a process that finds both packages in `site` and not in the checkout."""
-    code = f"import sys; sys.path[:] = [p for p in sys.path if p != {str(ROOT)!r}]; sys.path.insert(0, {str(site)!r}); {statement}"
-    return subprocess.run(
-        [sys.executable, "-P", "-c", code], capture_output=True, text=True, timeout=60, cwd=site, check=False
-    )
+    kept = f"[{str(site)!r}, *(path for path in sys.path if path != {str(ROOT)!r})]"
+    command = [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {kept}; {statement}"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=site, check=False)
 
 
 @pytest.fixture
