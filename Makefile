@@ -75,12 +75,13 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11
 
 # ---------------------------------------------------------------------------------------------------------- environments
 
+# An environment that works and is new enough is kept; anything else in its place is made anew.
 define make-venv
-	@test -n "$(PYTHON)" || { \
-		echo "This needs Python 3.11 or newer, and none was found on the path." >&2; \
-		echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(1)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-		&& $(1)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		test -n "$(PYTHON)" || { \
+			echo "Python 3.11 or newer is needed, and none was found on the path." >&2; \
+			echo "Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }; \
+		$(PYTHON) -m venv --clear $(1); }
 endef
 
 $(RUN): requirements/run.txt
