@@ -16,6 +16,6 @@ if (_FOLDER / "statemachine.py").exists():
     _MESSAGE = (
         "Two distributions, durable-statemachine and python-statemachine, are installed over each other in "
         f"{_FOLDER}: both own the import name 'statemachine', and neither is whole now. One environment can have only "
-        "one of them. Remove both (pip uninstall durable-statemachine python-statemachine), then install the wanted one."
+        "one of them. Remove both (pip uninstall durable-statemachine python-statemachine), then install one."
     )
     raise ImportError(_MESSAGE)
