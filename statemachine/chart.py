@@ -73,8 +73,8 @@ class Chart:
         self.steps = {step.name: step for step in definition.steps}
         self.initial = _arc(-1, definition.initial, functions)
         arcs: dict[str, list[Arc]] = {}
-        for order, spec in enumerate(definition.transitions):
-            arcs.setdefault(spec.source, []).append(_arc(order, spec, functions))
+        for order, transition in enumerate(definition.transitions):
+            arcs.setdefault(transition.source, []).append(_arc(order, transition, functions))
         self.nodes: dict[str, Node] = {}
         for order, spec in enumerate(definition.states):
             below = [other for other in definition.states if other.parent == spec.name]

@@ -14,7 +14,22 @@ StateMachineError
 ├── UndeclaredEvent               an event of a type that the workflow does not declare
 ├── HandlerFailed                 a guard, handler or fold raised
 ├── EndlessLoop                   eventless transitions that never come to rest
-└── RefusedVerb                   an operator's verb that does not fit the run
+├── RefusedVerb                   an operator's verb that does not fit the run
+├── RunError                      something about one run
+│   ├── NoSuchRun                 … no run of this id
+│   ├── AlreadyStarted            … the id belongs to a run started with something else
+│   ├── NotAccepted               … no transition is enabled by this event now
+│   ├── RunOver                   … it has ended
+│   ├── BeingUndone               … it is being undone
+│   ├── Refused                   … a message was refused by the process that moves it
+│   ├── NotOver                   … it has not ended in the time given
+│   ├── RunHeld                   … no workflow here can move it
+│   ├── NotStored                 … a value does not come back equal
+│   └── TooLarge                  … a value is larger than the limit
+├── UnknownWorkflow               a workflow that was not given to this runner
+├── BlockingCall                  a blocking call where an event loop runs
+├── RunnerClosed                  a runner that is not open
+└── OpenedBeforeFork              a runner used on the other side of a fork
 """
 
 from __future__ import annotations
@@ -143,3 +158,136 @@ class RefusedVerb(StateMachineError):
         self.reason = reason
         self.wait = wait
         super().__init__(f"Cannot {verb} run {run!r}: {reason}.")
+
+
+class RunError(StateMachineError):
+    """Base of errors about one run."""
+
+    def __init__(self, run: str, message: str) -> None:
+        self.run = run
+        super().__init__(message)
+
+
+class NoSuchRun(RunError, LookupError):
+    """The journal has no run of this id."""
+
+    def __init__(self, run: str, journal: str) -> None:
+        super().__init__(run, f"There is no run {run!r} in {journal}.")
+
+
+class AlreadyStarted(RunError):
+    """The id belongs to a run that was started with something else."""
+
+    def __init__(self, run: str, workflow: str, asked: str) -> None:
+        what = "with other data" if workflow == asked else f"of workflow {workflow}, not {asked}"
+        super().__init__(run, f"Run {run!r} exists already, {what}. Give a new run a new id; the same start may be repeated.")
+
+
+class NotAccepted(RunError):
+    """No transition is enabled by this event in the run's current state.
+
+    Attributes:
+        states: The active leaves.
+        event: The event's name.
+        accepted: Names of the events that have a transition now.
+        reasons: What the guards that stood in the way say.
+    """
+
+    def __init__(
+        self, run: str, states: tuple[str, ...], event: str, accepted: tuple[str, ...], reasons: tuple[str, ...]
+    ) -> None:
+        self.states = states
+        self.event = event
+        self.accepted = accepted
+        self.reasons = reasons
+        why = f" because: {'; '.join(reasons)}" if reasons else ""
+        super().__init__(
+            run,
+            f"Run {run!r} in {', '.join(states)} does not accept {event}{why}. "
+            f"It has transitions for: {', '.join(accepted) or 'no event'}.",
+        )
+
+
+class RunOver(RunError):
+    """The run has ended and takes no events."""
+
+    def __init__(self, run: str, status: str, states: tuple[str, ...], event: str) -> None:
+        super().__init__(run, f"Run {run!r} is over ({status} in {', '.join(states)}); {event} came too late.")
+
+
+class BeingUndone(RunError):
+    """The run is being undone and takes no events."""
+
+    def __init__(self, run: str, event: str) -> None:
+        super().__init__(run, f"Run {run!r} is being undone and takes no events; {event} was refused.")
+
+
+class Refused(RunError):
+    """A message to another process was refused there; the message says why."""
+
+
+class NotOver(RunError, TimeoutError):
+    """A run was waited for and has not ended in time; it goes on."""
+
+    def __init__(self, run: str, status: str, states: tuple[str, ...], seconds: float) -> None:
+        super().__init__(run, f"Run {run!r} is not over after {seconds} s: {status} in {', '.join(states)}. It goes on.")
+
+
+class RunHeld(RunError):
+    """No workflow that was given to this runner can move the run; its events wait."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(run, f"Run {run!r} is held: {reason}. Its events wait; deploy a version that fits, or kill it.")
+
+
+class NotStored(RunError):
+    """A value does not come back equal from the journal."""
+
+    def __init__(self, run: str, what: str, reason: str) -> None:
+        super().__init__(run, f"Run {run!r}: {what} cannot be stored: {reason}.")
+
+
+class TooLarge(RunError):
+    """Data, an event or a result is larger than the limit."""
+
+    def __init__(self, run: str, what: str, size: int, limit: int) -> None:
+        super().__init__(
+            run,
+            f"Run {run!r}: {what} is {size:,} bytes; the limit is {limit:,}. Store it elsewhere and keep its name, "
+            "or raise Runner(limit=).",
+        )
+
+
+class UnknownWorkflow(StateMachineError, LookupError):
+    """A workflow that was not given to this runner."""
+
+    def __init__(self, workflow: str, known: Iterable[str]) -> None:
+        super().__init__(f"This runner was not given workflow {workflow!r}; it has: {', '.join(known) or 'none'}.")
+
+
+class BlockingCall(StateMachineError, RuntimeError):
+    """A blocking call in the thread of a running event loop."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__(
+            f"{verb} would block this thread's running event loop. Use the async face here: "
+            "`async with Runner(...) as runner:` and `await`."
+        )
+
+
+class RunnerClosed(StateMachineError, RuntimeError):
+    """The runner is not open."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The runner is not open: {why}. Use it inside `with Runner(...)` or `async with Runner(...)`.")
+
+
+class OpenedBeforeFork(StateMachineError, RuntimeError):
+    """A runner is used in a process that was forked after it was opened."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This runner was opened before a fork and is used after it; neither SQLite nor its threads survive that. "
+            "Open it in the child: for a prefork server, in the hook that runs after the fork."
+        )

@@ -150,9 +150,8 @@ def _enter(turn: Turn, name: str, plan: Plan) -> None:
 
 
 def _set_timer(turn: Turn, state: str, event: str, delay: float | str) -> None:
-    if isinstance(delay, str):
-        delay = call(turn, delay, turn.chart.definition.code.functions[delay])
-    turn.set_timer("after", turn.deadline(delay), visit=turn.visits[state], event=event)
+    wait = call(turn, delay, turn.chart.definition.code.functions[delay]) if isinstance(delay, str) else delay
+    turn.set_timer("after", turn.deadline(wait), visit=turn.visits[state], event=event)
 
 
 def _finish(turn: Turn, node: Node) -> None:

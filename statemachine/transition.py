@@ -26,7 +26,7 @@ import msgspec
 
 from statemachine import saga, verbs, work
 from statemachine.chart import Chart, chart_of
-from statemachine.commands import Command, Send
+from statemachine.commands import Command, RunStep, Send, Undo
 from statemachine.definition import Definition
 from statemachine.errors import EndlessLoop, HandlerFailed
 from statemachine.inputs import (
@@ -48,7 +48,7 @@ from statemachine.inputs import (
 )
 from statemachine.macrostep import answer, enter_machine, failure_of
 from statemachine.snapshot import OVER, Failure, Occurrence, Snapshot, Timer
-from statemachine.turn import Turn
+from statemachine.turn import Turn, step_key
 
 D = TypeVar("D")
 
@@ -95,7 +95,13 @@ def start(definition: Definition, run: str, begin: Begin, now: datetime) -> Outc
     return _work_out(chart_of(definition), blank, begin, now, raising=True)
 
 
-def transition(definition: Definition, snapshot: Snapshot[D], told: Input, now: datetime) -> Outcome:
+def transition(
+    definition: Definition,
+    snapshot: Snapshot[D],
+    told: Input,
+    now: datetime,
+    refused: Failure | None = None,
+) -> Outcome:
     """Work out what an input does to a run.
 
     Args:
@@ -103,6 +109,8 @@ def transition(definition: Definition, snapshot: Snapshot[D], told: Input, now: 
         snapshot: The run as it is. It is not changed.
         told: What happened.
         now: The time, UTC; if it is before the run's last transition, that counts.
+        refused: Why the host cannot record what handling this input gave when it was worked out before: the handling becomes an
+            incident, as if it had raised that.
 
     Raises:
         HandlerFailed: A function of the workflow raised, and a sender waits to hear of it.
@@ -110,7 +118,31 @@ def transition(definition: Definition, snapshot: Snapshot[D], told: Input, now: 
         RefusedVerb: An operator's verb does not fit the run.
     """
     raising = isinstance(told, Received) and not told.queued
-    return _work_out(chart_of(definition), snapshot, told, now, raising=raising)
+    return _work_out(chart_of(definition), snapshot, told, now, raising=raising, refused=refused)
+
+
+def outstanding(snapshot: Snapshot[Any]) -> tuple[RunStep | Undo, ...]:
+    """What a host that has lost its memory has to perform for this run: its commands whose outcome is awaited, again.
+
+    Attempts listed in `snapshot.stopping` do not run any more after such a loss: report `Stopped` for each.
+    """
+    if snapshot.paused or snapshot.over:
+        return ()
+    commands: list[RunStep | Undo] = [
+        RunStep(pending.step, pending.visit, pending.attempt, _key(snapshot, pending.step, pending.visit))
+        for pending in snapshot.pending
+        if not pending.waiting and not pending.incident
+    ]
+    undoing = snapshot.undoing
+    if undoing is not None and not undoing.waiting and not undoing.incident:
+        done = snapshot.undo[-1]
+        key = _key(snapshot, done.step, done.visit)
+        commands.append(Undo(done.step, done.visit, undoing.attempt, f"{key}:undo", key))
+    return tuple(commands)
+
+
+def _key(snapshot: Snapshot[Any], step: str, visit: int) -> str:
+    return step_key(snapshot.run, snapshot.nonce, step, visit)
 
 
 def accepted_events(definition: Definition, snapshot: Snapshot[Any]) -> tuple[str, ...]:
@@ -134,8 +166,10 @@ def refusal(definition: Definition, snapshot: Snapshot[Any], event: str) -> tupl
     )
 
 
-def _work_out(chart: Chart, snapshot: Snapshot[Any], told: Input, now: datetime, *, raising: bool) -> Outcome:
-    broken: dict[int, Failure] = {}
+def _work_out(
+    chart: Chart, snapshot: Snapshot[Any], told: Input, now: datetime, *, raising: bool, refused: Failure | None = None
+) -> Outcome:
+    broken = {} if refused is None else {1: refused}
     while True:
         turn = Turn(chart, snapshot, now, broken)
         try:
@@ -252,6 +286,14 @@ def _said(turn: Turn, happened: bool) -> Verdict:
     return "accepted" if happened else ("over" if turn.status in OVER else "late")
 
 
+def _verb(verb: Callable[[Turn, Any], None]) -> Callable[[Turn, Any], Verdict]:
+    def take(turn: Turn, told: Any) -> Verdict:
+        verb(turn, told)
+        return "accepted"
+
+    return take
+
+
 _INPUTS: dict[type, Callable[[Turn, Any], Verdict]] = {
     Begin: _begin,
     Received: _received,
@@ -262,9 +304,9 @@ _INPUTS: dict[type, Callable[[Turn, Any], Verdict]] = {
     Lost: lambda turn, told: _said(turn, work.lost(turn, told)),
     Undone: lambda turn, told: _said(turn, saga.undone(turn, told)),
     UndoFailed: lambda turn, told: _said(turn, saga.undo_failed(turn, told)),
-    Cancel: lambda turn, told: _said(turn, verbs.cancel(turn, told) is None),
-    Kill: lambda turn, told: _said(turn, verbs.kill(turn, told) is None),
-    Pause: lambda turn, told: _said(turn, verbs.pause(turn, told) is None),
-    Resume: lambda turn, told: _said(turn, verbs.resume(turn, told) is None),
-    Resolve: lambda turn, told: _said(turn, verbs.resolve(turn, told, _deliver) is None),
+    Cancel: _verb(verbs.cancel),
+    Kill: _verb(verbs.kill),
+    Pause: _verb(verbs.pause),
+    Resume: _verb(verbs.resume),
+    Resolve: _verb(lambda turn, told: verbs.resolve(turn, told, _deliver)),
 }

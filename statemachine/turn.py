@@ -141,7 +141,7 @@ class Turn:
 
     def key(self, step: str, visit: int) -> str:
         """The idempotency key of a visit's step: the same over attempts, restarts and hosts, never used for another visit."""
-        return f"{self.run}:{self._began.nonce}:{step}:{visit}"
+        return step_key(self.run, self._began.nonce, step, visit)
 
     def write(self, data: Any, writer: str, own: int = 0) -> None:
         """Replace the data. Steps under way keep the data their visit began with, and learn who has changed what since.
@@ -277,6 +277,11 @@ class Turn:
 
     def drop_child(self, child: Child) -> None:
         self.children = tuple([other for other in self.children if other is not child])
+
+
+def step_key(run: str, nonce: str, step: str, visit: int) -> str:
+    """See `Turn.key`."""
+    return f"{run}:{nonce}:{step}:{visit}"
 
 
 def _moved(pending: Pending, before: Any, writers: dict[str, str]) -> Pending:

@@ -243,7 +243,7 @@ def take_as_done(turn: Turn, pending: Pending, changed: dict[str, Any], deliver:
 
 
 def take_as_not_done(turn: Turn, pending: Pending, reason: str, deliver: Deliver) -> None:
-    """A person says that the step had no effect. After the pivot, where nothing is undone, the run goes on without it."""
+    """A person says that the step had no effect. After the pivot, where nothing is undone, the run goes on without."""
     step = turn.chart.steps[pending.step]
     if turn.pivoted and not step.failed:
         settle_pending(turn, pending)

@@ -1,0 +1,412 @@
+"""The async face: start runs, send them events, wait for them, look at them, steer them. All of it may be cancelled safely.
+
+Where the runner owns the journal, a verb returns when its commit is durable. Where it stands by, or is a `Client`, what changes anything
+is put into the journal's inbox, durably, and the owner takes it from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from persistence import MessageRecord, Query, RunRecord
+from statemachine.declare import State
+from statemachine.errors import AlreadyStarted, NoSuchRun, NotOver, Refused
+from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
+from statemachine.runner.body import Body
+from statemachine.runner.clock import to_micros
+from statemachine.runner.hosted import Hosted
+from statemachine.runner.mover import Asked, Loaded
+from statemachine.runner.requests import Commanding, Sending, StartBody, Starting
+from statemachine.runner.stored import digest
+from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.workflow import Workflow
+
+D = TypeVar("D")
+_POLL = 0.02
+_VERB_PATIENCE = 30.0
+"""Seconds a client waits for the owner's answer to a verb."""
+
+
+class AsyncRun(Generic[D]):
+    """A handle on one run; it holds nothing but the id."""
+
+    def __init__(self, runner: AsyncRunner, id: str) -> None:
+        self._runner = runner
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"AsyncRun({self.id!r})"
+
+    async def look(self) -> RunView[D]:
+        """The run as it is now. Raises NoSuchRun."""
+        return await self._runner.look(self.id)
+
+    async def within(self, state: State | type[Any] | str) -> bool:
+        """Whether a state, or a compound by its class or name, is active."""
+        return state_name(state) in (await self.look()).within
+
+    async def send(
+        self, event: object, *, id: str | None = None, actor: str | None = None, reason: str | None = None
+    ) -> Receipt:
+        """See `AsyncRunner.send`."""
+        return await self._runner.send(self.id, event, id=id, actor=actor, reason=reason)
+
+    async def result(self, timeout: float | None = None) -> Result[D]:
+        """See `AsyncRunner.result`."""
+        return await self._runner.result(self.id, timeout)
+
+    async def cancel(self, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Undo what was done, then end as cancelled; waits for a pivot that runs. Raises RefusedVerb after the pivot."""
+        await self._runner.command(self.id, Cancel(actor, reason))
+
+    async def kill(self, *, reason: str | None = None, actor: str | None = None) -> RunView[D]:
+        """End now and undo nothing. The view's `undo` lists what was left."""
+        await self._runner.command(self.id, Kill(actor, reason))
+        return await self.look()
+
+    async def pause(self, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Start nothing new; events wait."""
+        await self._runner.command(self.id, Pause(actor, reason))
+
+    async def resume(self, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Go on after `pause`."""
+        await self._runner.command(self.id, Resume(actor, reason))
+
+    async def retry(self, incident: int, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Decide an incident: try again, under the same key."""
+        await self._resolve(incident, "retry", reason, actor)
+
+    async def skip(self, incident: int, *, reason: str, actor: str | None = None) -> None:
+        """Decide an incident: it had no effect (a step), or it stays not undone (an undo)."""
+        await self._resolve(incident, "skip", reason, actor)
+
+    async def done(self, incident: int, *, reason: str, actor: str | None = None) -> None:
+        """Decide an incident: it took effect (a step), or was undone by hand (an undo)."""
+        await self._resolve(incident, "done", reason, actor)
+
+    async def _resolve(self, incident: int, verb: IncidentVerb, reason: str | None, actor: str | None) -> None:
+        await self._runner.command(self.id, Resolve(incident, verb, actor, reason))
+
+    async def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Its journal from the line after number `after`, oldest first."""
+        return await self._runner.journal(self.id, after=after, limit=limit)
+
+
+class AsyncRunner:
+    """What `async with Runner(...)` gives. See `Runner` for its parameters."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    @property
+    def owner(self) -> bool:
+        """Whether this runner moves the journal's runs."""
+        return self._body.owner
+
+    async def start(
+        self,
+        workflow: type[Workflow[D]],
+        data: D,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        connection: Any = None,
+        actor: str | None = None,
+    ) -> AsyncRun[D]:
+        """Start a run; once it returns, the run is durable. The same id with the same data again is the same run.
+
+        Args:
+            workflow: The workflow's class.
+            data: The run's first data.
+            id: The run's id, chosen by the caller; a random one when not given.
+            tags: For finding it again with `list`.
+            connection: The application's own connection to the same database. The start becomes part of its transaction, and the
+                run begins when that commits.
+            actor: Who starts it.
+
+        Raises:
+            AlreadyStarted: The id belongs to a run that was started with something else.
+            UnknownWorkflow: The runner was not given this workflow.
+            TooLarge, NotStored: The data cannot be recorded.
+        """
+        body = self._body
+        body.check()
+        hosted = body.workflows.of(workflow)
+        run = id if id is not None else body.clock.nonce()
+        if body.owner and connection is None:
+            await body.ask(Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor)))
+        else:
+            await self._put_start(hosted, run, data, dict(tags or {}), connection, actor)
+        return AsyncRun(self, run)
+
+    async def _put_start(
+        self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], connection: Any, actor: str | None
+    ) -> None:
+        codec = hosted.stored.codec
+        raw = codec.encode(data)
+        name = hosted.definition.name
+        there = await self._body.io(lambda: self._body.journal.run(run))
+        if there is not None and (there.workflow != name or there.input != digest(raw)):
+            raise AlreadyStarted(run, there.workflow, name)
+        if there is None:
+            body = codec.encode(StartBody(name, msgspec.Raw(raw), tags))
+            put = await self._put(run, "start", "start", name, body, connection, actor, None)
+            if put.body != body:
+                raise AlreadyStarted(run, msgspec.json.decode(put.body, type=StartBody).workflow, name)
+
+    async def send(
+        self,
+        run: str,
+        event: object,
+        *,
+        id: str | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        connection: Any = None,
+    ) -> Receipt:
+        """Send an event to a run; once it returns, the event is durable.
+
+        Args:
+            run: The run's id.
+            event: The event.
+            id: By which a resend is known: the same id again gets the first verdict and changes nothing.
+            actor: Who sends it.
+            reason: Why.
+            connection: The application's own connection to the same database; the event becomes part of its transaction.
+
+        Returns:
+            `accepted` or `deferred`; `queued` where another process moves the run (see `verdict`).
+
+        Raises:
+            NotAccepted: No transition is enabled by it now.
+            RunOver, BeingUndone: The run takes no events any more.
+            UndeclaredEvent: The workflow does not declare its type.
+            NoSuchRun: There is no such run.
+        """
+        body = self._body
+        body.check()
+        name = id if id is not None else body.clock.nonce()
+        if body.owner and connection is None:
+            asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason)
+            verdict: str = await body.ask(Sending(run, None, event, asked))
+            return Receipt(run, name, verdict)
+        hosted = await self._hosted(run, connection)
+        event_name = hosted.event_name(event)
+        hosted.stored.event(run, event_name, event)
+        raw = hosted.stored.codec.encode(event)
+        put = await self._put(run, name, "event", event_name, raw, connection, actor, reason)
+        return Receipt(run, name, put.verdict or "queued", put.number)
+
+    async def _hosted(self, run: str, connection: Any) -> Hosted:
+        record = await self._body.io(lambda: self._body.journal.run(run))
+        if record is not None:
+            return self._body.workflows.named(record.workflow)
+        if len(self._body.workflows.all) == 1 or connection is not None:
+            return self._body.workflows.all[0]
+        raise NoSuchRun(run, self._body.journal.name)
+
+    async def verdict(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
+        """Wait for what became of a queued event.
+
+        Raises:
+            Refused: The run did not take it; the message says why.
+            TimeoutError: Nobody has taken it yet. It stays queued.
+        """
+        if receipt.verdict != "queued":
+            return receipt
+        verdict = await self._answer(receipt.run, receipt.number, timeout)
+        return Receipt(receipt.run, receipt.id, verdict, receipt.number)
+
+    async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:
+        """Give a run an operator's verb. Raises RefusedVerb, or Refused where another process moves the run."""
+        body = self._body
+        body.check()
+        asked = Asked(actor=told.actor, reason=told.reason)
+        if body.owner:
+            await body.ask(Commanding(run, told, asked))
+            return
+        name = str(told.__struct_config__.tag)
+        raw = msgspec.json.encode(told)
+        put = await self._put(run, body.clock.nonce(), "command", name, raw, None, told.actor, told.reason)
+        await self._answer(run, put.number, _VERB_PATIENCE)
+
+    async def _put(
+        self,
+        run: str,
+        id: str,
+        kind: Any,
+        name: str,
+        raw: bytes,
+        connection: Any,
+        actor: str | None,
+        reason: str | None,
+    ) -> MessageRecord:
+        at = to_micros(self._body.clock.now())
+        message = MessageRecord(run=run, id=id, kind=kind, name=name, body=raw, at=at, actor=actor, reason=reason)
+        if connection is not None:
+            return self._body.journal.put(message, connection)
+        return await self._body.io(lambda: self._body.journal.put(message))
+
+    async def _answer(self, run: str, number: int, timeout: float | None) -> str:
+        async with asyncio.timeout(timeout):
+            while True:
+                message = await self._body.io(lambda: self._body.journal.message(number))
+                if message is not None and message.verdict:
+                    if message.verdict in {"refused", "failed"}:
+                        raise Refused(run, message.answer.decode())
+                    return message.verdict
+                await asyncio.sleep(_POLL)
+
+    def get(self, id: str) -> AsyncRun[Any]:
+        """A handle on a run, whether it exists or not."""
+        return AsyncRun(self, id)
+
+    async def look(self, run: str) -> RunView[Any]:
+        """A run as it is now.
+
+        Raises:
+            NoSuchRun: There is none.
+            UnknownWorkflow: The runner was not given its workflow, so its data has no type here.
+        """
+        self._body.check()
+        record = await self._record(run)
+        hosted = self._body.workflows.named(record.workflow)
+        return RunView[Any].of(Loaded(record, hosted.stored.thaw(record.snapshot), hosted))
+
+    async def _record(self, run: str) -> RunRecord:
+        record = await self._body.io(lambda: self._body.journal.run(run))
+        if record is None:
+            raise NoSuchRun(run, self._body.journal.name)
+        return record
+
+    async def result(self, run: str, timeout: float | None = None) -> Result[Any]:
+        """Wait until a run is over.
+
+        Args:
+            run: Its id.
+            timeout: Seconds to wait; None waits for as long as it takes.
+
+        Raises:
+            NotOver: It is not over by then. It goes on.
+            NoSuchRun: There is no such run.
+        """
+        self._body.check()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._over(run)
+        except TimeoutError:
+            record = await self._record(run)
+            if not record.over:
+                raise NotOver(run, record.status, record.states, timeout or 0.0) from None
+        view = await self.look(run)
+        return Result(view.status, view.state, view.data, view.error)
+
+    async def _over(self, run: str) -> None:
+        if not self._body.owner:
+            while True:
+                record = await self._body.io(lambda: self._body.journal.run(run))
+                if record is not None and record.over:
+                    return
+                await asyncio.sleep(_POLL)
+        over = asyncio.get_running_loop().create_future()
+        waiting = self._body.over.setdefault(run, set())
+        waiting.add(over)
+        try:
+            if not (await self._record(run)).over:
+                await over
+        finally:
+            waiting.discard(over)
+
+    async def list(
+        self,
+        *,
+        workflow: type[Workflow[Any]] | str | None = None,
+        status: str | None = None,
+        state: State | type[Any] | str | None = None,
+        tags: Mapping[str, str] | None = None,
+        incident: bool | None = None,
+        held: bool | None = None,
+        paused: bool | None = None,
+        started_before: datetime | None = None,
+        started_after: datetime | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> list[RunSummary]:
+        """A page of runs, the newest first; every condition given must hold.
+
+        Args:
+            workflow: Of this class or name.
+            status: running, undoing, completed, failed, cancelled or killed.
+            state: Within this state.
+            tags: With all these tags.
+            incident: With (or without) an open incident.
+            held: Held or not.
+            paused: Paused or not.
+            started_before: Started before this UTC time.
+            started_after: Started at or after it.
+            limit: How many at most.
+            after: The id of the last run of the page before.
+        """
+        self._body.check()
+        query = Query(
+            workflow=workflow.definition.name if isinstance(workflow, type) else workflow,
+            status=status,
+            state=None if state is None else state_name(state),
+            tags=dict(tags or {}),
+            incident=incident,
+            held=held,
+            paused=paused,
+            started_before=None if started_before is None else to_micros(started_before),
+            started_after=None if started_after is None else to_micros(started_after),
+            limit=limit,
+            after=after,
+        )
+        records = await self._body.io(lambda: self._body.journal.runs(query))
+        return [RunSummary.of(record) for record in records]
+
+    async def journal(self, run: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """A run's journal from the line after number `after`, oldest first."""
+        self._body.check()
+        records = await self._body.io(lambda: self._body.journal.entries(run, after, limit))
+        return [Entry.of(record) for record in records]
+
+    @asynccontextmanager
+    async def watch(self, run: str) -> AsyncIterator[AsyncIterator[Transitioned]]:
+        """Subscribe to a run's transitions, each given after it was committed; ends with the run.
+
+        ::
+
+            async with runner.watch("loan-42") as transitions:
+                async for transition in transitions: ...
+        """
+        queue: asyncio.Queue[Transitioned] = asyncio.Queue()
+        watchers = self._body.watchers.setdefault(run, set())
+        watchers.add(queue)
+        try:
+            yield _until_over(queue)
+        finally:
+            watchers.discard(queue)
+            if not watchers:
+                self._body.watchers.pop(run, None)
+
+
+async def _until_over(queue: asyncio.Queue[Transitioned]) -> AsyncIterator[Transitioned]:
+    while True:
+        transitioned = await queue.get()
+        yield transitioned
+        if transitioned.status not in {"running", "undoing"}:
+            return
+
+
+def state_name(state: State | type[Any] | str) -> str:
+    """The stored name of a state given by reference."""
+    if isinstance(state, str):
+        return state
+    name: str = state.name if isinstance(state, State) else state.path
+    return name

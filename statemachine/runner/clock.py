@@ -1,0 +1,58 @@
+"""Where time and chance come from: the only module that asks the system for either."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """What a runner asks of time. `statemachine.testing.VirtualClock` is another."""
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back after so many seconds of this clock."""
+        ...
+
+    def chance(self) -> float:
+        """A random number from 0 to 1, for the jitter of retries."""
+        ...
+
+    def nonce(self) -> str:
+        """A name that nobody used before."""
+        ...
+
+
+class SystemClock:
+    """The system's time and randomness."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def chance(self) -> float:
+        return random.random()  # noqa: S311 -- spreads retries, guards nothing
+
+    def nonce(self) -> str:
+        return secrets.token_hex(6)
+
+
+def to_micros(time: datetime) -> int:
+    """Whole microseconds since 1970-01-01 UTC, as the journal keeps times."""
+    return (time - EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """The UTC time of `to_micros`."""
+    return EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,144 @@
+"""The workflows a runner was given, by name, by class and by event type; and whether it can go on with a run made under another hash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from persistence import Codec
+from statemachine.chart import chart_of
+from statemachine.data import overlay
+from statemachine.definition import Definition
+from statemachine.errors import UndeclaredEvent, UnknownWorkflow
+from statemachine.runner.stored import Stored
+from statemachine.snapshot import Snapshot
+from statemachine.workflow import Workflow, bind
+
+
+@attrs.frozen(eq=False)
+class Hosted:
+    """One workflow, bound to the object its user made."""
+
+    definition: Definition
+    stored: Stored
+    kind: type[Workflow[Any]] | None
+    _names: Mapping[Any, str]
+
+    def event_name(self, event: object) -> str:
+        """The stored name of an event. Raises UndeclaredEvent."""
+        name = self._names.get(type(event))
+        if name is None:
+            raise UndeclaredEvent(self.definition.name, type(event).__qualname__, self.definition.events)
+        return name
+
+    def misfit(self, states: Iterable[str]) -> str:
+        """Why a run with these active leaves cannot go on under this definition; empty when it can."""
+        chart = chart_of(self.definition)
+        gone = [state for state in states if self.state(state) not in chart.nodes]
+        if gone:
+            return f"this version of {self.definition.name} has no state {', '.join(gone)}"
+        return ""
+
+    def undo_data(self, snapshot: Snapshot[Any]) -> Any:
+        """What an undo gets: the data, with the fields that its visit set laid over it."""
+        return overlay(snapshot.data, snapshot.undo[-1].fields)
+
+    def state(self, name: str) -> str:
+        """What a state is called now."""
+        return next((spec.name for spec in self.definition.states if name in spec.was), name)
+
+    def adopted(self, snapshot: Snapshot[Any]) -> tuple[Snapshot[Any] | None, str]:
+        """The run as it is under this definition, or why it cannot go on under it."""
+        chart = chart_of(self.definition)
+        lost = [pending.step for pending in snapshot.pending if pending.step not in chart.steps]
+        lost += [done.step for done in snapshot.undo if done.step not in chart.steps or not chart.steps[done.step].undo]
+        if lost:
+            return None, f"this version of {self.definition.name} has no step (or undo) {', '.join(lost)}"
+        known = {event for spec in self.definition.transitions for event in spec.events}
+        dead = [timer.event for timer in snapshot.timers if timer.kind == "after" and timer.event not in known]
+        if dead:
+            return None, f"this version of {self.definition.name} has no timer {', '.join(dead)}"
+        visits = {self.state(name): visit for name, visit in snapshot.visits.items()}
+        history = {
+            self.state(name): tuple(self.state(state) for state in states) for name, states in snapshot.history.items()
+        }
+        missing = [name for name in (*visits, *history) if name not in chart.nodes]
+        if missing:
+            return None, f"this version of {self.definition.name} has no state {', '.join(missing)}"
+        return _renamed(snapshot, self, visits, history), ""
+
+
+def _renamed(
+    snapshot: Snapshot[Any], hosted: Hosted, visits: dict[str, int], history: dict[str, tuple[str, ...]]
+) -> Snapshot[Any]:
+    return Snapshot(
+        run=snapshot.run,
+        nonce=snapshot.nonce,
+        workflow=hosted.definition.name,
+        definition=hosted.definition.hash,
+        data=snapshot.data,
+        now=snapshot.now,
+        states=tuple(hosted.state(state) for state in snapshot.states),
+        status=snapshot.status,
+        seq=snapshot.seq + 1,
+        serial=snapshot.serial,
+        visits=visits,
+        history=history,
+        pending=snapshot.pending,
+        stopping=snapshot.stopping,
+        timers=snapshot.timers,
+        deferred=snapshot.deferred,
+        undo=snapshot.undo,
+        undoing=snapshot.undoing,
+        pivoted=snapshot.pivoted,
+        ending=snapshot.ending,
+        incidents=snapshot.incidents,
+        children=snapshot.children,
+        paused=snapshot.paused,
+    )
+
+
+class Workflows:
+    """All workflows of a runner."""
+
+    def __init__(
+        self, given: Iterable[Workflow[Any] | Definition], *, codec: Codec, limit: int, verify: bool
+    ) -> None:
+        self._by_name: dict[str, Hosted] = {}
+        self._by_type: dict[type, Hosted] = {}
+        self.all: list[Hosted] = []
+        for one in given:
+            definition = one if isinstance(one, Definition) else bind(one)
+            hosted = Hosted(
+                definition=definition,
+                stored=Stored(definition, codec, limit, verify),
+                kind=None if isinstance(one, Definition) else type(one),
+                names={kind: name for name, kind in definition.code.events.items()},
+            )
+            for name in (definition.name, *definition.was):
+                if name in self._by_name:
+                    message = f"Two workflows are called {name!r}; a runner takes each name once."
+                    raise ValueError(message)
+                self._by_name[name] = hosted
+            if hosted.kind is not None:
+                self._by_type[hosted.kind] = hosted
+            self.all.append(hosted)
+
+    def named(self, name: str) -> Hosted:
+        """The workflow of that name, or that had it. Raises UnknownWorkflow."""
+        hosted = self._by_name.get(name)
+        if hosted is None:
+            raise UnknownWorkflow(name, self._by_name)
+        return hosted
+
+    def get(self, name: str) -> Hosted | None:
+        """The workflow of that name, if there is one."""
+        return self._by_name.get(name)
+
+    def of(self, kind: type[Workflow[Any]] | str) -> Hosted:
+        """The workflow of that class or name. Raises UnknownWorkflow."""
+        if isinstance(kind, str):
+            return self.named(kind)
+        return self._by_type.get(kind) or self.named(kind.definition.name)

@@ -1,0 +1,145 @@
+"""Taking a journal over: what the last owner was doing is found, counted and begun again, and what no workflow fits is held.
+
+An owner leaves a mark in the journal while it works and takes it back when it closes, so a mark that is found says that it died.
+Then every step that had been begun is counted, durably, before it is begun again. One that was running at two deaths is begun
+alone, with nothing beside it, so that a third death is its own doing; at the third it becomes an incident.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from persistence import AttemptRecord, Change, LiveGroup
+from statemachine.commands import RunStep
+from statemachine.errors import RunHeld
+from statemachine.inputs import Lost, Stopped
+from statemachine.runner.mover import Loaded, Mover
+from statemachine.snapshot import Pending
+from statemachine.transition import outstanding
+
+log = logging.getLogger("statemachine")
+SUSPECT = 2
+"""Deaths after which a step is begun alone."""
+GUILTY = 3
+"""Deaths after which a step becomes an incident."""
+PAGE = 500
+_MARK = ""
+EVERYTHING = "*"
+
+
+@attrs.define(eq=False)
+class Recovered:
+    """What is to be done: runs to go on with, steps to begin alone first, steps that are incidents, attempts that are over."""
+
+    going: list[Loaded] = attrs.field(factory=list[Loaded])
+    alone: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
+    lost: list[tuple[str, Lost]] = attrs.field(factory=list[tuple[str, Lost]])
+    stopped: list[tuple[str, Stopped]] = attrs.field(factory=list[tuple[str, Stopped]])
+    held: dict[str, str] = attrs.field(factory=dict[str, str])
+
+
+def recover(mover: Mover) -> Recovered:
+    """Compare the workflows, count what died, and find what has to go on. Runs in the writer, before anything else."""
+    compare(mover)
+    known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
+    mark = known.pop((_MARK, 0), None)
+    found = Recovered()
+    begun: list[AttemptRecord] = []
+    for loaded in _busy(mover, found):
+        for pending in loaded.snapshot.pending:
+            if not pending.waiting and not pending.incident:
+                before = known.get((loaded.record.run, pending.visit))
+                died = mark is not None and mark.step in {EVERYTHING, _name(loaded.record.run, pending.visit)}
+                _judge(mover, found, loaded, pending, begun, (before.crashes if before else 0) + died, died=died)
+        found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
+        found.going.append(loaded)
+    mover.crashed.clear()
+    mover.crashed.update(known)
+    mover.crashed.update((attempt.run, attempt.visit) for attempt in begun)
+    begun.append(_mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0])))
+    mover.journal.commit(mover.epoch, [Change(begun=tuple(begun))])
+    return found
+
+
+def compare(mover: Mover) -> None:
+    """Hold the runs that no workflow here can go on with, and release those that were held and now can (promise 10)."""
+    for group in mover.journal.live():
+        reason = _misfit(mover, group)
+        if reason:
+            log.error("%d run(s) of %s in %s are held: %s", group.runs, group.workflow, ", ".join(group.states), reason)
+        mover.journal.hold(mover.epoch, group, reason)
+    mover.forget()
+
+
+def _misfit(mover: Mover, group: LiveGroup) -> str:
+    hosted = mover.workflows.get(group.workflow)
+    if hosted is None:
+        return f"workflow {group.workflow!r} was not given to this runner"
+    return "" if group.definition == hosted.definition.hash else hosted.misfit(group.states)
+
+
+def _busy(mover: Mover, found: Recovered) -> Iterator[Loaded]:
+    after = ""
+    while page := mover.journal.busy(after, PAGE):
+        for run in page:
+            try:
+                loaded = mover.find(run)
+            except RunHeld as error:
+                found.held[run] = error.reason
+                continue
+            if loaded is not None:
+                yield loaded
+        after = page[-1]
+
+
+def _judge(
+    mover: Mover,
+    found: Recovered,
+    loaded: Loaded,
+    pending: Pending,
+    begun: list[AttemptRecord],
+    crashes: int,
+    *,
+    died: bool,
+) -> None:
+    run = loaded.record.run
+    step = next((step for step in loaded.hosted.definition.steps if step.name == pending.step), None)
+    if step is not None and step.kind == "at-most-once":
+        found.lost.append((run, Lost(pending.step, pending.visit, crashes)))
+        return
+    if died:
+        begun.append(
+            AttemptRecord(run=run, visit=pending.visit, step=pending.step, epoch=mover.epoch, crashes=crashes)
+        )
+    if crashes >= GUILTY:
+        found.lost.append((run, Lost(pending.step, pending.visit, crashes)))
+    elif crashes == SUSPECT:
+        found.alone.append((run, pending.visit))
+
+
+def mark(run: str | None = None, visit: int = 0) -> Callable[[Mover], Any]:
+    """Say durably what is running from now on: one step alone, or anything."""
+    name = EVERYTHING if run is None else _name(run, visit)
+    return lambda mover: mover.journal.commit(mover.epoch, [Change(begun=(_mark(mover, name),))])
+
+
+def unmark(mover: Mover) -> None:
+    """Say durably that this owner closes in peace."""
+    mover.journal.commit(mover.epoch, [Change(ended=((_MARK, 0),))])
+
+
+def steps_of(loaded: Loaded) -> list[RunStep]:
+    """The steps that a run awaits."""
+    return [command for command in outstanding(loaded.snapshot) if isinstance(command, RunStep)]
+
+
+def _mark(mover: Mover, what: str) -> AttemptRecord:
+    return AttemptRecord(run=_MARK, visit=0, step=what, epoch=mover.epoch)
+
+
+def _name(run: str, visit: int) -> str:
+    return f"{visit}:{run}"

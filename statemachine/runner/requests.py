@@ -1,0 +1,303 @@
+"""What is asked of the mover: start a run, send it an event, tell it what happened, a verb of its operator, a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+import msgspec
+
+from persistence import AnswerRecord, Change, EntryRecord, MessageRecord, RunRecord
+from statemachine.errors import (
+    AlreadyStarted,
+    BeingUndone,
+    NotAccepted,
+    RefusedVerb,
+    RunHeld,
+    RunOver,
+    StateMachineError,
+    UndeclaredEvent,
+)
+from statemachine.inputs import Begin, Cancel, Input, Kill, Pause, Received, Resolve, Resume, Succeeded, Undone
+from statemachine.runner.clock import from_micros, to_micros
+from statemachine.runner.hosted import Hosted
+from statemachine.runner.mover import NOBODY, Asked, Loaded, Mover, Plan
+from statemachine.runner.stored import digest
+from statemachine.snapshot import Occurrence, Snapshot
+from statemachine.transition import accepted_events, refusal, start, transition
+
+DEFERRED = 1000
+"""How many events may wait deferred in one run; more are refused to whoever sends them."""
+
+
+@attrs.frozen(eq=False)
+class Starting:
+    """Start a run, or find it started with the same input before. Answers its `Loaded`."""
+
+    run: str
+    hosted: Hosted
+    data: Any
+    tags: Mapping[str, str]
+    asked: Asked = NOBODY
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        told = digest(self.hosted.stored.codec.encode(self.data))
+        there = mover.find(self.run)
+        if there is not None:
+            if there.record.workflow != self.hosted.definition.name or there.record.input != told:
+                raise AlreadyStarted(self.run, there.record.workflow, self.hosted.definition.name)
+            plan.answer = there
+            if self.asked.message:
+                plan.changes.append(_answered(self.asked, "accepted"))
+            return
+        now = mover.clock.now()
+        begin = Begin(self.data, mover.clock.nonce(), self.asked.actor, self.asked.reason)
+        outcome = start(self.hosted.definition, self.run, begin, now)
+        plan.answer = mover.note(plan, self._unborn(now, told, outcome.snapshot), begin, outcome, self.asked)
+
+    def _unborn(self, now: datetime, told: bytes, snapshot: Snapshot[Any]) -> Loaded:
+        """What stands before the first transition: a record that says that there must be none."""
+        definition = self.hosted.definition
+        record = RunRecord(
+            run=self.run,
+            workflow=definition.name,
+            version=definition.version,
+            definition=definition.hash,
+            status="running",
+            states=(),
+            seq=-1,
+            started=to_micros(now),
+            updated=to_micros(now),
+            input=told,
+            tags=dict(self.tags),
+        )
+        return Loaded(record, msgspec.structs.replace(snapshot, data=None), self.hosted)
+
+
+@attrs.frozen(eq=False)
+class Sending:
+    """Send an event. Answers "accepted" or "deferred"; a resend of an id gets the first answer."""
+
+    run: str
+    name: str | None
+    value: Any
+    asked: Asked
+    at: int | None = None
+    """When it was acknowledged, µs; None: it is, when it commits."""
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        if self.asked.remember:
+            if not mover.first(self.run, self.asked.event_id):
+                plan.again = True
+                return
+            seen = mover.journal.seen(self.run, self.asked.event_id)
+            if seen is not None:
+                plan.answer = seen.verdict
+                if self.asked.message:
+                    plan.changes.append(_answered(self.asked, seen.verdict))
+                return
+        loaded = mover.load(self.run, plan)
+        occurrence = self._occurrence(mover, loaded.hosted)
+        loaded = mover.overdue(plan, loaded, to_micros(occurrence.at) if occurrence.at else 0)
+        self._room(loaded)
+        told = Received(occurrence, queued=self.at is not None)
+        after, outcome = mover.tell(plan, loaded, told, self.asked)
+        plan.answer = outcome.verdict
+        if outcome.verdict not in {"accepted", "deferred"}:
+            raise self._refusal(after, occurrence.name, outcome.verdict)
+
+    def _occurrence(self, mover: Mover, hosted: Hosted) -> Occurrence:
+        name = self.name if self.name is not None else hosted.event_name(self.value)
+        if name not in hosted.definition.events and not hosted.definition.descriptors:
+            name = hosted.definition.event_names.get(name, name)
+            if name not in hosted.definition.events:
+                raise UndeclaredEvent(hosted.definition.name, name, hosted.definition.events)
+        value = self.value
+        if isinstance(value, msgspec.Raw):
+            value = hosted.stored.codec.decode(bytes(value), hosted.definition.code.events.get(name, Any))
+        hosted.stored.event(self.run, name, value)
+        at = mover.clock.now() if self.at is None else from_micros(self.at)
+        return Occurrence(
+            name, value, id=self.asked.event_id, actor=self.asked.actor, reason=self.asked.reason, at=at
+        )
+
+    def _room(self, loaded: Loaded) -> None:
+        if len(loaded.snapshot.deferred) >= DEFERRED:
+            message = f"{DEFERRED} events wait in it already"
+            raise RefusedVerb(self.run, "send an event to", message)
+
+    def _refusal(self, loaded: Loaded, name: str, verdict: str) -> StateMachineError:
+        snapshot = loaded.snapshot
+        if verdict == "over":
+            return RunOver(self.run, snapshot.status, snapshot.states, name)
+        if verdict == "undoing":
+            return BeingUndone(self.run, name)
+        definition = loaded.hosted.definition
+        accepted = accepted_events(definition, snapshot)
+        return NotAccepted(self.run, snapshot.states, name, accepted, refusal(definition, snapshot, name))
+
+
+@attrs.frozen(eq=False)
+class Telling:
+    """Tell a run what the runner knows: an outcome, a timer, a stop. Answers the verdict."""
+
+    run: str
+    told: Input
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        plan.answer = mover.tell(plan, mover.load(self.run, plan), self.told, NOBODY)[1].verdict
+
+
+@attrs.frozen(eq=False)
+class Deadlines:
+    """Take the timers of a run that are due by now."""
+
+    run: str
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        mover.overdue(plan, mover.load(self.run, plan), to_micros(mover.clock.now()))
+
+
+@attrs.frozen(eq=False)
+class Commanding:
+    """An operator's verb. Answers the run's `Loaded` after it."""
+
+    run: str
+    told: Cancel | Kill | Pause | Resume | Resolve
+    asked: Asked
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        if isinstance(self.told, Kill):
+            try:
+                loaded = mover.load(self.run, plan)
+            except RunHeld:
+                loaded = None
+            if loaded is None:
+                plan.changes.append(_killed_unread(mover, self.run, self.told, self.asked))
+                return
+        else:
+            loaded = mover.load(self.run, plan)
+        plan.answer = mover.tell(plan, loaded, self.told, self.asked)[0]
+
+
+def _killed_unread(mover: Mover, run: str, told: Kill, asked: Asked) -> Change:
+    """Kill a run that no workflow here can read: its snapshot stays as it is, its record says that it is over."""
+    record = mover.journal.run(run)
+    if record is None or record.over:
+        raise RefusedVerb(run, "kill", "it is over")
+    now = to_micros(mover.clock.now())
+    over = msgspec.structs.replace(
+        record, status="killed", over=True, busy=False, due=None, held="", seq=record.seq + 1, updated=now
+    )
+    entry = EntryRecord(
+        run=run,
+        seq=over.seq,
+        at=now,
+        kind="kill",
+        actor=asked.actor,
+        reason=asked.reason,
+        definition=record.definition,
+        states=record.states,
+        body=msgspec.json.encode({"input": told}),
+    )
+    answers = (AnswerRecord(number=asked.message, verdict="accepted"),) if asked.message else ()
+    return Change(run=over, expected=record.seq, entries=(entry,), answers=answers)
+
+
+@attrs.frozen(eq=False)
+class Transacting:
+    """Run a transactional step (or its undo) on the journal's connection, in the commit that records its outcome.
+
+    Its outcome is known only while the commit is made, so no other request of its run stands in the same batch. What it raises is the
+    reply's error, and it has left no trace.
+    """
+
+    run: str
+    work: Callable[[Any, Snapshot[Any]], Succeeded | Undone]
+    """Does it: `(connection, the run)`."""
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        loaded = mover.load(self.run, plan)
+
+        def do(connection: Any) -> Change:
+            told = self.work(connection, loaded.snapshot)
+            outcome = transition(loaded.hosted.definition, loaded.snapshot, told, mover.clock.now())
+            if outcome.verdict != "accepted":
+                raise RefusedVerb(self.run, "record the transaction of", "nobody waits for it any more")
+            change, moved = mover.change(loaded, told, outcome, NOBODY)
+            plan.moved.append(moved)
+            return change
+
+        plan.changes.append(do)
+
+
+@attrs.frozen(eq=False)
+class Answering:
+    """Answer a message that changed nothing."""
+
+    run: str
+    message: int
+    verdict: str
+    text: str
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        answer = AnswerRecord(number=self.message, verdict=self.verdict, answer=self.text.encode())
+        plan.changes.append(Change(answers=(answer,)))
+
+
+@attrs.frozen(eq=False)
+class Reading:
+    """Read the journal where nothing else does at the same time. Answers what `read` gives."""
+
+    read: Callable[[Mover], Any]
+    run: str = ""
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        plan.answer = self.read(mover)
+
+
+def _answered(asked: Asked, verdict: str) -> Change:
+    return Change(answers=(AnswerRecord(number=asked.message, verdict=verdict),))
+
+
+class StartBody(msgspec.Struct, frozen=True):
+    """A start as a message."""
+
+    workflow: str
+    data: msgspec.Raw
+    tags: dict[str, str] = {}
+
+
+def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | Commanding:
+    """The request that a message in the inbox stands for."""
+    asked = Asked(
+        event_id=message.id,
+        remember=message.kind == "event",
+        actor=message.actor,
+        reason=message.reason,
+        message=message.number,
+    )
+    if message.kind == "event":
+        return Sending(message.run, message.name, msgspec.Raw(message.body), asked, at=message.at)
+    if message.kind == "start":
+        body = msgspec.json.decode(message.body, type=StartBody)
+        hosted = mover.workflows.named(body.workflow)
+        data = hosted.stored.codec.decode(bytes(body.data), hosted.definition.code.data)
+        return Starting(message.run, hosted, data, body.tags, asked)
+    told = msgspec.json.decode(message.body, type=Cancel | Kill | Pause | Resume | Resolve)
+    return Commanding(message.run, told, asked)
+
+
+@attrs.frozen(eq=False)
+class Holding:
+    """Note durably that no workflow here can move this run."""
+
+    run: str
+    reason: str
+
+    def plan(self, mover: Mover, plan: Plan) -> None:
+        record = mover.journal.run(self.run)
+        if record is not None and not record.over:
+            plan.changes.append(Change(run=msgspec.structs.replace(record, held=self.reason), expected=record.seq))

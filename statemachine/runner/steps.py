@@ -1,0 +1,362 @@
+"""Performs steps and undos: attempts them, times them out, cancels them, and tells the run what came of it.
+
+Async steps are tasks on the runner's loop; sync ones run in a bounded pool of threads; transactional ones in the writer's commit.
+Of one visit, at most one attempt runs here at a time, and its undo never beside it: a thread that outlives its timeout is
+waited for before anything else is tried for that visit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from statemachine.commands import CancelStep, RunStep, Undo
+from statemachine.data import changed
+from statemachine.declare import Call
+from statemachine.definition import StepSpec
+from statemachine.errors import DataError, NotStored, RefusedVerb, RunnerClosed, TooLarge
+from statemachine.inputs import Failed, Input, Lost, Stopped, Succeeded, Undone, UndoFailed
+from statemachine.macrostep import failure_of
+from statemachine.runner.clock import Clock
+from statemachine.runner.hosted import Hosted
+from statemachine.runner.requests import Telling, Transacting
+from statemachine.runner.writer import Writer
+from statemachine.snapshot import Snapshot
+
+log = logging.getLogger("statemachine")
+
+
+@attrs.define(eq=False)
+class _Attempt:
+    task: asyncio.Task[None]
+    number: int
+    undo: bool
+    thread: asyncio.Future[Any] | None = None
+    cancelled: bool = False
+    told: bool = False
+
+
+class Steps:
+    """See the module."""
+
+    def __init__(self, writer: Writer, clock: Clock, threads: int) -> None:
+        self._writer = writer
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="statemachine-step")
+        self._running: dict[tuple[str, int], _Attempt] = {}
+        self._waiting: list[Callable[[], None]] | None = None
+        self._closing = False
+
+    @property
+    def count(self) -> int:
+        """How many attempts run here."""
+        return len(self._running)
+
+    def hold(self) -> None:
+        """Begin nothing until `release`; what is asked for meanwhile waits."""
+        self._waiting = self._waiting or []
+
+    def release(self) -> None:
+        """Begin what was asked for since `hold`."""
+        waiting, self._waiting = self._waiting, None
+        for begin in waiting or ():
+            begin()
+
+    def run(self, hosted: Hosted, snapshot: Snapshot[Any], command: RunStep, *, alone: bool = False) -> None:
+        """Attempt a step. An attempt of that number that runs already is left to it."""
+        if self._waiting is not None and not alone:
+            self._waiting.append(lambda: self.run(hosted, snapshot, command))
+            return
+        there = self._running.get((snapshot.run, command.visit))
+        if there is not None and there.number == command.attempt and not there.undo and not there.told:
+            return
+        self._begin(
+            snapshot.run, command.visit, command.attempt, self._forward(hosted, snapshot, command), undo=False
+        )
+
+    def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo) -> None:
+        """Attempt an undo, once no attempt of that step runs here any more."""
+        if self._waiting is not None:
+            self._waiting.append(lambda: self.undo(hosted, snapshot, command))
+            return
+        there = self._running.get((snapshot.run, command.visit))
+        if there is not None and there.undo and there.number == command.attempt and not there.told:
+            return
+        self._begin(snapshot.run, command.visit, command.attempt, self._back(hosted, snapshot, command), undo=True)
+
+    def cancel(self, run: str, command: CancelStep) -> None:
+        """Cancel an attempt; the run is told when it has ended."""
+        there = self._running.get((run, command.visit))
+        if there is None or there.undo:
+            self._tell(run, Stopped(command.visit))
+        else:
+            there.cancelled = True
+            there.task.cancel()
+
+    async def quiet(self, run: str, visit: int, patience: float) -> None:
+        """Come back when no attempt of this visit runs here, or after so many seconds."""
+        attempt = self._running.get((run, visit))
+        if attempt is not None:
+            await asyncio.wait({attempt.task}, timeout=patience)
+
+    def _begin(self, run: str, visit: int, number: int, work: Coroutine[Any, Any, None], *, undo: bool) -> None:
+        before = self._running.get((run, visit))
+        attempt = _Attempt(asyncio.get_running_loop().create_task(_after(before, work)), number, undo)
+        self._running[(run, visit)] = attempt
+        attempt.task.add_done_callback(lambda _: self._ended(run, visit, attempt))
+
+    def _ended(self, run: str, visit: int, attempt: _Attempt) -> None:
+        if self._running.get((run, visit)) is attempt:
+            del self._running[(run, visit)]
+        if attempt.task.cancelled():
+            if not self._closing and not attempt.told and attempt.cancelled:
+                self._tell(run, Stopped(visit))
+        elif (error := attempt.task.exception()) is not None:
+            log.error("An attempt ended in an error of the runner", exc_info=error)
+
+    def _tell(self, run: str, told: Input) -> None:
+        attempt = self._running.get((run, told.visit)) if not isinstance(told, Lost | Stopped) else None
+        if attempt is not None and attempt.task is asyncio.current_task():
+            attempt.told = True
+        self._writer.ask(Telling(run, told), must=True)
+
+    # Forward.
+
+    async def _forward(self, hosted: Hosted, snapshot: Snapshot[Any], command: RunStep) -> None:
+        step = next(step for step in hosted.definition.steps if step.name == command.step)
+        pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
+        base = pending.base if pending.moved else snapshot.data
+        timeout, deadline = self._patience(step, pending.since)
+        call = Call(key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline)
+        function = hosted.definition.code.functions[step.function]
+        if step.kind == "transactional":
+            await self._transact(
+                hosted, snapshot.run, step, command, lambda connection: function(base, connection, call)
+            )
+            return
+        try:
+            result = await self._perform(snapshot.run, command.visit, timeout, function, base, call)
+        except asyncio.CancelledError as error:
+            if _asked_to_stop():
+                raise
+            self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, StepCancelled(error)))
+        except Exception as error:  # noqa: BLE001 -- a step may raise anything; it is recorded whole
+            self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, error))
+        else:
+            self._tell(snapshot.run, self._success(hosted, snapshot.run, step, command, base, result))
+        await self._thread_over(snapshot.run, command.visit)
+
+    def _patience(self, step: StepSpec, since: Any) -> tuple[float, Any]:
+        """Seconds this attempt may take, and until when."""
+        now = self._clock.now()
+        timeout = step.timeout
+        if step.overall is not None and since is not None:
+            timeout = min(timeout, max(0.0, (since - now).total_seconds() + step.overall))
+        return timeout, now + timedelta(seconds=timeout)
+
+    async def _perform(
+        self, run: str, visit: int, timeout: float, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        """Call a step or an undo and wait for it, for at most `timeout` seconds."""
+        if inspect.iscoroutinefunction(function):
+            return await self._timed(function(*arguments), timeout)
+        thread = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        attempt = self._running[(run, visit)]
+        attempt.thread = thread
+        try:
+            return await self._timed(asyncio.shield(thread), timeout)
+        except asyncio.CancelledError:
+            if thread.cancel() or self._closing:
+                raise
+            return await thread
+
+    async def _timed(self, work: Any, timeout: float) -> Any:
+        task = asyncio.ensure_future(work)
+        clock = asyncio.ensure_future(self._clock.sleep(timeout))
+        try:
+            await asyncio.wait({task, clock}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return await task
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                return await task
+            raise StepTimeout(timeout)
+        except asyncio.CancelledError:
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    return await task
+            raise
+        finally:
+            clock.cancel()
+
+    async def _thread_over(self, run: str, visit: int) -> None:
+        """Wait for a thread that has outlived its attempt, so that nothing starts beside it."""
+        thread = self._running[(run, visit)].thread
+        while thread is not None and not thread.done() and not self._closing:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({thread})
+
+    def _success(
+        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, base: Any, result: Any
+    ) -> Succeeded | Failed:
+        try:
+            if step.into is not None:
+                hosted.stored.event(run, f"done.step.{step.name}", result)
+                return Succeeded(step.name, command.visit, {}, result)
+            return Succeeded(step.name, command.visit, changed(base, result))
+        except (DataError, NotStored, TooLarge) as error:
+            return Failed(step.name, command.visit, failure_of(error), recorded=False)
+
+    def _failure(
+        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, error: Exception, *, effect: bool = True
+    ) -> Failed:
+        exceptions = hosted.definition.code.exceptions
+        arm = next((n for n, name in enumerate(step.errors) if isinstance(error, exceptions[name])), None)
+        if arm is None:
+            log.warning(
+                "Step %s of run %s failed at attempt %d: %s",
+                step.name,
+                run,
+                command.attempt,
+                type(error).__qualname__,
+                extra=_fields(hosted, run, step.name, command.attempt),
+            )
+        return Failed(
+            step=step.name,
+            visit=command.visit,
+            failure=failure_of(error),
+            chance=self._clock.chance(),
+            arm=arm,
+            final=isinstance(error, step.retry.never),
+            effect=effect,
+        )
+
+    async def _transact(
+        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, call: Callable[[Any], Any]
+    ) -> None:
+        def work(connection: Any, snapshot: Snapshot[Any]) -> Succeeded:
+            pending = next((pending for pending in snapshot.pending if pending.visit == command.visit), None)
+            if pending is None or pending.waiting:
+                raise RefusedVerb(run, "record the transaction of", "nobody waits for it any more")
+            base = pending.base if pending.moved else snapshot.data
+            told = self._success(hosted, run, step, command, base, call(connection))
+            if isinstance(told, Failed):
+                raise NotStored(run, f"result of {step.name}", told.failure.message)
+            return told
+
+        try:
+            await asyncio.shield(self._writer.ask(Transacting(run, work)))
+        except (RefusedVerb, RunnerClosed):
+            return
+        except Exception as error:  # noqa: BLE001 -- the application's own SQL may raise anything; it was rolled back
+            self._tell(run, self._failure(hosted, run, step, command, error, effect=False))
+
+    # Back.
+
+    async def _back(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo) -> None:
+        step = next(step for step in hosted.definition.steps if step.name == command.step)
+        undo = step.undo
+        if undo is None:
+            self._tell(snapshot.run, Undone(command.visit))
+            return
+        data = hosted.undo_data(snapshot)
+        function = hosted.definition.code.functions[undo.function]
+        deadline = self._clock.now() + timedelta(seconds=undo.timeout)
+        call = Call(
+            key=command.key, run=snapshot.run, attempt=command.attempt, undoes=command.undoes, deadline=deadline
+        )
+        try:
+            if step.kind == "transactional":
+                await asyncio.shield(
+                    self._writer.ask(Transacting(snapshot.run, _undoing(command.visit, function, data, call)))
+                )
+                return
+            await self._perform(snapshot.run, command.visit, undo.timeout, function, data, call)
+        except (RefusedVerb, RunnerClosed):
+            return
+        except Exception as error:  # noqa: BLE001 -- an undo may raise anything; it is recorded whole
+            log.warning(
+                "Undo of step %s of run %s failed at attempt %d: %s",
+                step.name,
+                snapshot.run,
+                command.attempt,
+                type(error).__qualname__,
+                extra=_fields(hosted, snapshot.run, step.name, command.attempt),
+            )
+            final = isinstance(error, undo.retry.never)
+            self._tell(
+                snapshot.run, UndoFailed(command.visit, failure_of(error), self._clock.chance(), final=final)
+            )
+        else:
+            self._tell(snapshot.run, Undone(command.visit))
+        await self._thread_over(snapshot.run, command.visit)
+
+    async def close(self, grace: float) -> None:
+        """Let what runs finish for `grace` seconds, then cancel it; a thread that still runs then is left behind."""
+        self._waiting = []
+        tasks = {attempt.task for attempt in self._running.values()}
+        if tasks and grace > 0:
+            await asyncio.wait(tasks, timeout=grace)
+        self._closing = True
+        left = [attempt.task for attempt in self._running.values()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class StepTimeout(TimeoutError):
+    """An attempt took longer than its timeout."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no result after {seconds} s")
+
+
+class StepCancelled(Exception):  # noqa: N818 -- it is what a step did, not an error of this package
+    """A step ended in a cancellation that nobody had asked for."""
+
+    def __init__(self, error: asyncio.CancelledError) -> None:
+        super().__init__(f"the step cancelled itself: {error}")
+
+
+def _asked_to_stop() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _after(before: _Attempt | None, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work once an earlier attempt of the visit has ended, however it was asked to hurry."""
+    cancelled: asyncio.CancelledError | None = None
+    while before is not None and not before.task.done():
+        try:
+            await asyncio.wait({before.task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        work.close()
+        raise cancelled
+    await work
+
+
+def _undoing(
+    visit: int, function: Callable[..., Any], data: Any, call: Call
+) -> Callable[[Any, Snapshot[Any]], Undone]:
+    def work(connection: Any, _snapshot: Snapshot[Any]) -> Undone:
+        function(data, connection, call)
+        return Undone(visit)
+
+    return work
+
+
+def _fields(hosted: Hosted, run: str, step: str, attempt: int) -> dict[str, Any]:
+    """Fields of a log record. Never a payload."""
+    return {"workflow": hosted.definition.name, "run": run, "step": step, "attempt": attempt}

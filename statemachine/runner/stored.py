@@ -1,0 +1,173 @@
+"""How a run's snapshot and inputs become bytes and come back typed.
+
+Both are JSON through the journal's codec. Values whose type only the workflow knows (an event, the fields a step set) are decoded in
+a second pass, with the types the definition carries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_type_hints
+
+import attrs
+import msgspec
+
+from persistence import Codec
+from statemachine.data import fields as fields_of
+from statemachine.data import is_data
+from statemachine.definition import Definition
+from statemachine.errors import NotStored, TooLarge
+from statemachine.inputs import Begin, Input, Received, Succeeded
+from statemachine.snapshot import Done, Incident, Occurrence, Pending, Snapshot, Timer
+
+T = TypeVar("T")
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An input as the journal keeps it."""
+
+    input: Input
+    refused: msgspec.Raw = msgspec.Raw(b"")
+    """Why handling it could not be recorded; see `transition(refused=)`."""
+
+
+@attrs.frozen
+class Stored:
+    """Encodes and decodes the runs of one definition.
+
+    Attributes:
+        definition: The definition, with its types.
+        codec: The journal's codec.
+        limit: The largest size of data, event or result, in bytes.
+        verify: Whether data is decoded again and compared before it is committed.
+    """
+
+    definition: Definition
+    codec: Codec
+    limit: int
+    verify: bool
+    _fields: Mapping[str, Any] = attrs.field(init=False, repr=False)
+    _snapshot: Any = attrs.field(init=False, repr=False)
+
+    @_fields.default
+    def _types_of_fields(self) -> Mapping[str, Any]:
+        kind = self.definition.code.data
+        return get_type_hints(kind) if isinstance(kind, type) and is_data(kind) else {}
+
+    @_snapshot.default
+    def _type_of_snapshot(self) -> Any:
+        return Snapshot[self.definition.code.data]
+
+    def freeze(self, snapshot: Snapshot[Any], before: Snapshot[Any] | None) -> bytes:
+        """The snapshot as bytes.
+
+        Raises:
+            NotStored: Its data does not come back equal.
+            TooLarge: Its data is larger than the limit.
+        """
+        try:
+            raw = self.codec.encode(snapshot)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise NotStored(snapshot.run, f"data of {self.definition.name}", str(error)) from error
+        if before is None or snapshot.data is not before.data:
+            if len(raw) > self.limit:
+                size = len(self.codec.encode(snapshot.data))
+                if size > self.limit:
+                    raise TooLarge(snapshot.run, "data", size, self.limit)
+            if self.verify:
+                self._compare(snapshot.run, "data", snapshot.data, self.thaw(raw).data)
+        return raw
+
+    def thaw(self, raw: bytes) -> Snapshot[Any]:
+        """The snapshot again. Raises msgspec.DecodeError when it does not fit the definition's types."""
+        snapshot: Snapshot[Any] = self.codec.decode(raw, self._snapshot)
+        changes: dict[str, Any] = {}
+        if any(pending.moved for pending in snapshot.pending):
+            changes["pending"] = tuple(self._pending(pending) for pending in snapshot.pending)
+        if any(done.fields for done in snapshot.undo):
+            changes["undo"] = tuple(self._done(done) for done in snapshot.undo)
+        if any(timer.value is not None for timer in snapshot.timers):
+            changes["timers"] = tuple(self._timer(timer) for timer in snapshot.timers)
+        if snapshot.deferred:
+            changes["deferred"] = tuple(self.occurrence(occurrence) for occurrence in snapshot.deferred)
+        if any(incident.changed or incident.event for incident in snapshot.incidents):
+            changes["incidents"] = tuple(self._incident(incident) for incident in snapshot.incidents)
+        return msgspec.structs.replace(snapshot, **changes) if changes else snapshot
+
+    def event(self, run: str, name: str, value: Any) -> None:
+        """Refuse an event that cannot be stored. Raises NotStored, TooLarge."""
+        kind = self.definition.code.events.get(name, Any)
+        try:
+            raw = self.codec.encode(value)
+            again = self.codec.decode(raw, kind) if self.verify and kind is not Any else value
+        except (TypeError, ValueError, OverflowError) as error:
+            raise NotStored(run, f"event {name}", str(error)) from error
+        if len(raw) > self.limit:
+            raise TooLarge(run, f"event {name}", len(raw), self.limit)
+        self._compare(run, f"event {name}", value, again)
+
+    def told(self, told: Input, refused: object = None) -> bytes:
+        """An input as bytes, for the journal."""
+        return self.codec.encode(Told(told, msgspec.Raw(self.codec.encode(refused)) if refused else msgspec.Raw(b"null")))
+
+    def retold(self, raw: bytes) -> tuple[Input, msgspec.Raw]:
+        """An input again, typed, and why its handling was refused (JSON; null when it was not)."""
+        told = self.codec.decode(raw, Told)
+        return self._input(told.input), told.refused
+
+    def occurrence(self, occurrence: Occurrence) -> Occurrence:
+        """An occurrence whose value has its type again."""
+        kind = self.definition.code.events.get(occurrence.name)
+        if kind is None and occurrence.name.startswith("done.step."):
+            kind = self.definition.code.results.get(occurrence.name.removeprefix("done.step."))
+        if kind is None or occurrence.value is None:
+            return occurrence
+        return msgspec.structs.replace(occurrence, value=restore(occurrence.value, kind))
+
+    def _input(self, told: Input) -> Input:
+        if isinstance(told, Begin):
+            return msgspec.structs.replace(told, data=restore(told.data, self.definition.code.data))
+        if isinstance(told, Received):
+            return msgspec.structs.replace(told, occurrence=self.occurrence(told.occurrence))
+        if isinstance(told, Succeeded):
+            kind = self.definition.code.results.get(told.step, Any)
+            return msgspec.structs.replace(told, changed=self._some(told.changed), result=restore(told.result, kind))
+        return told
+
+    def _pending(self, pending: Pending) -> Pending:
+        return msgspec.structs.replace(pending, base=restore(pending.base, self.definition.code.data)) if pending.moved else pending
+
+    def _done(self, done: Done) -> Done:
+        return msgspec.structs.replace(done, fields=self._some(done.fields))
+
+    def _timer(self, timer: Timer) -> Timer:
+        kind = self.definition.code.events.get(timer.event)
+        return timer if kind is None else msgspec.structs.replace(timer, value=restore(timer.value, kind))
+
+    def _incident(self, incident: Incident) -> Incident:
+        event = self.occurrence(incident.event) if incident.event else None
+        return msgspec.structs.replace(incident, changed=self._some(incident.changed), event=event)
+
+    def _some(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: restore(value, self._fields.get(name, Any)) for name, value in values.items()}
+
+    def _compare(self, run: str, what: str, value: Any, again: Any) -> None:
+        if value != again:
+            different = [
+                name
+                for name in (fields_of(value) if is_data(type(value)) else ())
+                if getattr(value, name) != getattr(again, name, None)
+            ]
+            said = f"field {', '.join(different)} is not equal" if different else "it is not equal"
+            raise NotStored(run, what, f"{said} once stored and read again")
+
+
+def restore(value: Any, kind: Any) -> Any:
+    """A value that was decoded without its type, as that type."""
+    return value if kind is Any else msgspec.convert(value, kind, str_keys=True)
+
+
+def digest(raw: bytes) -> bytes:
+    """What tells one input of a start from another."""
+    return hashlib.sha256(raw).digest()

@@ -1,0 +1,441 @@
+"""The sync face: a runner whose loop lives in a background thread, for scripts, web views and notebooks.
+
+Every method hands over to the async face and waits. It may be used from any number of threads at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from persistence import Codec, Journal, open_journal
+from statemachine.declare import State
+from statemachine.definition import Definition
+from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
+from statemachine.runner.aio import AsyncRun, AsyncRunner
+from statemachine.runner.body import Body, Options
+from statemachine.runner.clock import Clock, SystemClock
+from statemachine.runner.hosted import Workflows
+from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.snapshot import Incident
+from statemachine.workflow import Workflow
+
+D = TypeVar("D")
+T = TypeVar("T")
+Wait = Callable[[Coroutine[Any, Any, T]], T]
+
+
+class Run(Generic[D]):
+    """A handle on one run. Its properties read the journal each time; `look` reads all of it at one point."""
+
+    def __init__(self, runner: Runner, run: AsyncRun[D]) -> None:
+        self._runner = runner
+        self._run = run
+        self.id = run.id
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r})"
+
+    def look(self) -> RunView[D]:
+        """The run as it is now. Raises NoSuchRun."""
+        return self._runner.wait(self._run.look())
+
+    @property
+    def state(self) -> tuple[str, ...]:
+        """The active leaf states, in document order."""
+        return self.look().state
+
+    @property
+    def status(self) -> str:
+        """running, undoing, completed, failed, cancelled or killed."""
+        return self.look().status
+
+    @property
+    def data(self) -> D:
+        """Its data."""
+        return self.look().data
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What needs a person."""
+        return self.look().incidents
+
+    def within(self, state: State | type[Any] | str) -> bool:
+        """Whether a state, or a compound by its class or name, is active."""
+        return self._runner.wait(self._run.within(state))
+
+    def send(
+        self, event: object, *, id: str | None = None, actor: str | None = None, reason: str | None = None
+    ) -> Receipt:
+        """See `AsyncRunner.send`."""
+        return self._runner.wait(self._run.send(event, id=id, actor=actor, reason=reason))
+
+    def result(self, timeout: float | None = None) -> Result[D]:
+        """Wait until the run is over, for at most `timeout` seconds. Raises NotOver."""
+        return self._runner.wait(self._run.result(timeout))
+
+    def cancel(self, *, reason: str | None = None, actor: str | None = None) -> None:
+        """See `AsyncRun.cancel`."""
+        self._runner.wait(self._run.cancel(reason=reason, actor=actor))
+
+    def kill(self, *, reason: str | None = None, actor: str | None = None) -> RunView[D]:
+        """See `AsyncRun.kill`."""
+        return self._runner.wait(self._run.kill(reason=reason, actor=actor))
+
+    def pause(self, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Start nothing new; events wait."""
+        self._runner.wait(self._run.pause(reason=reason, actor=actor))
+
+    def resume(self, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Go on after `pause`."""
+        self._runner.wait(self._run.resume(reason=reason, actor=actor))
+
+    def retry(self, incident: int, *, reason: str | None = None, actor: str | None = None) -> None:
+        """Decide an incident: try again, under the same key."""
+        self._runner.wait(self._run.retry(incident, reason=reason, actor=actor))
+
+    def skip(self, incident: int, *, reason: str, actor: str | None = None) -> None:
+        """Decide an incident: it had no effect (a step), or it stays not undone (an undo)."""
+        self._runner.wait(self._run.skip(incident, reason=reason, actor=actor))
+
+    def done(self, incident: int, *, reason: str, actor: str | None = None) -> None:
+        """Decide an incident: it took effect (a step), or was undone by hand (an undo)."""
+        self._runner.wait(self._run.done(incident, reason=reason, actor=actor))
+
+    def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+        """Its journal from the line after number `after`, oldest first."""
+        return self._runner.wait(self._run.journal(after=after, limit=limit))
+
+
+class Runner:
+    """Owns a journal and moves its runs: `with Runner(...)` for threads, `async with Runner(...)` for asyncio.
+
+    Args:
+        journal: The SQLite file (made when absent), or a `persistence.Journal`.
+        workflows: The workflow objects, with their collaborators, whose runs it moves.
+        standby: Be a client while another process owns the journal, and take over when it ends.
+        grace: Seconds that running steps are given to finish when it closes.
+        lease: Seconds after which an owner that does not answer may be replaced.
+        threads: How many sync steps run at once.
+        limit: The largest data, event or result, in bytes.
+        verify: Decode again what is stored and compare before committing.
+        poll: Seconds between looks for messages of other processes.
+        clock: Where time and chance come from; a test gives `VirtualClock`.
+
+    Raises:
+        persistence.Owned: On entering, when another runner owns the journal and `standby` is not set.
+        persistence.JournalError: The file cannot be used.
+    """
+
+    _client = False
+
+    def __init__(
+        self,
+        journal: str | Path | Journal,
+        workflows: Iterable[Workflow[Any] | Definition] = (),
+        *,
+        standby: bool = False,
+        grace: float = 30.0,
+        lease: float = 15.0,
+        threads: int = 32,
+        limit: int = 1 << 20,
+        verify: bool = True,
+        poll: float = 0.025,
+        clock: Clock | None = None,
+    ) -> None:
+        self._journal = journal
+        self._workflows = Workflows(workflows, codec=Codec(), limit=limit, verify=verify)
+        self._clock = clock or SystemClock()
+        self._settings = {"standby": standby, "grace": grace, "lease": lease, "threads": threads, "poll": poll}
+        self._body: Body | None = None
+        self._opened: Journal | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._face: AsyncRunner | None = None
+        self._signal: Any = None
+        self._pid = 0
+
+    def _make(self, *, inline: bool) -> Body:
+        journal = open_journal(self._journal) if isinstance(self._journal, str | Path) else self._journal
+        self._opened = journal
+        options = Options(inline=inline, client=self._client, **self._settings)  # type: ignore[arg-type]
+        self._body = Body(journal, self._workflows, self._clock, options)
+        self._face = AsyncRunner(self._body)
+        self._pid = os.getpid()
+        return self._body
+
+    def _unmake(self) -> None:
+        if self._opened is not None and self._opened is not self._journal:
+            self._opened.close()
+        self._body = self._opened = self._face = None
+
+    # The async face.
+
+    async def __aenter__(self) -> AsyncRunner:
+        """Open it on the running loop."""
+        body = self._make(inline=False)
+        try:
+            await body.open()
+        except BaseException:
+            self._unmake()
+            raise
+        task = asyncio.current_task()
+        if task is not None:
+            self._on_sigterm(lambda: asyncio.get_running_loop().call_soon_threadsafe(task.cancel))
+        return AsyncRunner(body)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it: running steps get their grace."""
+        self._off_sigterm()
+        if self._body is not None:
+            await self._body.close()
+        self._unmake()
+
+    # The sync face.
+
+    def __enter__(self) -> Runner:
+        """Open it on a loop of its own, in a background thread."""
+        _refuse_in_loop("`with Runner(...)`")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="statemachine-runner", daemon=True)
+        self._thread.start()
+        self._pid = os.getpid()
+        try:
+            body = self._make(inline=True)
+            self._hand_over(body.open())
+        except BaseException:
+            self._stop_loop()
+            self._unmake()
+            raise
+        self._on_sigterm(_exit)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it: running steps get their grace."""
+        self.close()
+
+    def close(self) -> None:
+        """Close it: running steps get their grace. Harmless when repeated."""
+        self._off_sigterm()
+        if self._body is not None and self._loop is not None and os.getpid() == self._pid:
+            self._hand_over(self._body.close())
+            self._stop_loop()
+            self._unmake()
+
+    def _stop_loop(self) -> None:
+        loop, thread = self._loop, self._thread
+        self._loop = self._thread = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Hand a coroutine of the async face over to the runner's loop and wait for it.
+
+        Raises:
+            BlockingCall: An event loop runs in this thread.
+            RunnerClosed: The runner is not open.
+        """
+        try:
+            _refuse_in_loop("A call on a sync runner")
+            return self._hand_over(work)
+        finally:
+            work.close()
+
+    def _hand_over(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            message = "it was not entered, or it is closed"
+            raise RunnerClosed(message)
+        if os.getpid() != self._pid:
+            work.close()
+            raise OpenedBeforeFork
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    # SIGTERM drains, where nobody else has claimed it and the runner is entered in the main thread.
+
+    def _on_sigterm(self, act: Callable[[], object]) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            self._signal = signal.signal(signal.SIGTERM, lambda _number, _frame: act())
+
+    def _off_sigterm(self) -> None:
+        if self._signal is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._signal)
+            self._signal = None
+
+    # What the async face offers, waited for.
+
+    @property
+    def owner(self) -> bool:
+        """Whether this runner moves the journal's runs."""
+        return self._there.owner
+
+    @property
+    def _there(self) -> AsyncRunner:
+        if self._face is None:
+            message = "it was not entered, or it is closed"
+            raise RunnerClosed(message)
+        return self._face
+
+    def start(
+        self,
+        workflow: type[Workflow[D]],
+        data: D,
+        *,
+        id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        connection: Any = None,
+        actor: str | None = None,
+    ) -> Run[D]:
+        """See `AsyncRunner.start`. With `connection`, it is used in this thread."""
+        there = self._there
+        if connection is not None:
+            _refuse_in_loop("A call on a sync runner")
+            return Run(self, _here(there.start(workflow, data, id=id, tags=tags, connection=connection, actor=actor)))
+        return Run(self, self.wait(there.start(workflow, data, id=id, tags=tags, actor=actor)))
+
+    def send(
+        self,
+        run: str,
+        event: object,
+        *,
+        id: str | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        connection: Any = None,
+    ) -> Receipt:
+        """See `AsyncRunner.send`. With `connection`, it is used in this thread."""
+        there = self._there
+        if connection is not None:
+            _refuse_in_loop("A call on a sync runner")
+            return _here(there.send(run, event, id=id, actor=actor, reason=reason, connection=connection))
+        return self.wait(there.send(run, event, id=id, actor=actor, reason=reason))
+
+    def verdict(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
+        """Wait for what became of a queued event. Raises Refused, TimeoutError."""
+        return self.wait(self._there.verdict(receipt, timeout))
+
+    def get(self, id: str) -> Run[Any]:
+        """A handle on a run, whether it exists or not."""
+        return Run(self, self._there.get(id))
+
+    def result(self, run: str, timeout: float | None = None) -> Result[Any]:
+        """Wait until a run is over, for at most `timeout` seconds. Raises NotOver."""
+        return self.wait(self._there.result(run, timeout))
+
+    def list(
+        self,
+        *,
+        workflow: type[Workflow[Any]] | str | None = None,
+        status: str | None = None,
+        state: State | type[Any] | str | None = None,
+        tags: Mapping[str, str] | None = None,
+        incident: bool | None = None,
+        held: bool | None = None,
+        paused: bool | None = None,
+        started_before: datetime | None = None,
+        started_after: datetime | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> list[RunSummary]:
+        """See `AsyncRunner.list`."""
+        return self.wait(
+            self._there.list(
+                workflow=workflow,
+                status=status,
+                state=state,
+                tags=tags,
+                incident=incident,
+                held=held,
+                paused=paused,
+                started_before=started_before,
+                started_after=started_after,
+                limit=limit,
+                after=after,
+            )
+        )
+
+    @contextmanager
+    def watch(self, run: str) -> Iterator[Iterator[Transitioned]]:
+        """See `AsyncRunner.watch`."""
+        subscription = self._there.watch(run)
+        transitions = self.wait(_entered(subscription))
+        try:
+            yield self._follow(transitions)
+        finally:
+            self.wait(_left(subscription))
+
+    def _follow(self, transitions: Any) -> Iterator[Transitioned]:
+        while True:
+            transitioned: Transitioned | None = self.wait(_next(transitions))
+            if transitioned is None:
+                return
+            yield transitioned
+
+
+class Client(Runner):
+    """Starts runs, sends events and looks at runs of a journal that another process moves; never owns it.
+
+    Same verbs as `Runner`, same two faces. `send` returns a receipt that says `queued`; `verdict` waits for the rest.
+    """
+
+    _client = True
+
+
+async def _entered(subscription: Any) -> Any:
+    return await subscription.__aenter__()
+
+
+async def _left(subscription: Any) -> None:
+    await subscription.__aexit__(None, None, None)
+
+
+async def _next(transitions: Any) -> Transitioned | None:
+    return await anext(transitions, None)
+
+
+def _here(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never waits, in this thread."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        work.close()
+    message = "it had to wait"
+    raise RuntimeError(message)
+
+
+def _refuse_in_loop(verb: str) -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise BlockingCall(verb)
+
+
+def _exit() -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+

@@ -1,0 +1,190 @@
+"""What a caller sees of runs: plain values, read at one point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from persistence import EntryRecord, RunRecord
+from statemachine.runner.clock import from_micros
+from statemachine.runner.mover import Loaded, Moved
+from statemachine.snapshot import Done, Failure, Incident, Status
+
+D = TypeVar("D")
+
+
+@attrs.frozen
+class RunSummary:
+    """A run in a listing. Times are UTC."""
+
+    id: str
+    workflow: str
+    version: int
+    status: str
+    state: tuple[str, ...]
+    """The active leaves, in document order."""
+    incidents: int
+    paused: bool
+    held: str
+    """Why no runner moves it; empty when nothing holds it."""
+    tags: Mapping[str, str]
+    started: datetime
+    updated: datetime
+    due: datetime | None
+    """Its next deadline."""
+
+    @classmethod
+    def of(cls, record: RunRecord) -> RunSummary:
+        """From a journal's record."""
+        return cls(
+            id=record.run,
+            workflow=record.workflow,
+            version=record.version,
+            status=record.status,
+            state=record.states,
+            incidents=record.incidents,
+            paused=record.paused,
+            held=record.held,
+            tags=dict(record.tags),
+            started=from_micros(record.started),
+            updated=from_micros(record.updated),
+            due=None if record.due is None else from_micros(record.due),
+        )
+
+
+@attrs.frozen
+class RunView(Generic[D]):
+    """A run, whole, as it was when it was read."""
+
+    id: str
+    workflow: str
+    status: Status
+    state: tuple[str, ...]
+    """The active leaves, in document order."""
+    within: tuple[str, ...]
+    """All active states, compounds included."""
+    data: D
+    incidents: tuple[Incident, ...]
+    undo: tuple[Done, ...]
+    """What would be undone, the first to be undone last; of a killed run, what it left."""
+    error: Failure | None
+    """Why it failed or is being undone."""
+    paused: bool
+    held: str
+    tags: Mapping[str, str]
+    seq: int
+    started: datetime
+    updated: datetime
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> RunView[Any]:
+        """From a loaded run."""
+        record, snapshot = loaded.record, loaded.snapshot
+        return cls(
+            id=record.run,
+            workflow=record.workflow,
+            status=snapshot.status if record.status != "killed" else "killed",
+            state=snapshot.states,
+            within=tuple(snapshot.visits),
+            data=snapshot.data,
+            incidents=snapshot.incidents,
+            undo=snapshot.undo,
+            error=snapshot.ending.failure if snapshot.ending else None,
+            paused=snapshot.paused,
+            held=record.held,
+            tags=dict(record.tags),
+            seq=record.seq,
+            started=from_micros(record.started),
+            updated=from_micros(record.updated),
+        )
+
+
+@attrs.frozen
+class Result(Generic[D]):
+    """How a run ended."""
+
+    status: Status
+    state: tuple[str, ...]
+    data: D
+    error: Failure | None
+
+
+@attrs.frozen
+class Entry:
+    """One line of a run's journal."""
+
+    seq: int
+    at: datetime
+    kind: str
+    """start, event, timer, succeeded, failed, undone, cancel, …"""
+    name: str
+    """Event or step."""
+    state: tuple[str, ...]
+    """The active leaves after it."""
+    event_id: str
+    actor: str | None
+    reason: str | None
+    body: bytes
+    """The input as stored: JSON."""
+
+    @classmethod
+    def of(cls, record: EntryRecord) -> Entry:
+        """From a journal's record."""
+        return cls(
+            seq=record.seq,
+            at=from_micros(record.at),
+            kind=record.kind,
+            name=record.name,
+            state=record.states,
+            event_id=record.event_id,
+            actor=record.actor,
+            reason=record.reason,
+            body=record.body,
+        )
+
+
+@attrs.frozen
+class Transitioned:
+    """A transition as it was committed, for live subscribers."""
+
+    run: str
+    seq: int
+    at: datetime
+    kind: str
+    name: str
+    exited: tuple[str, ...]
+    entered: tuple[str, ...]
+    state: tuple[str, ...]
+    status: Status
+    incidents: int
+
+    @classmethod
+    def of(cls, moved: Moved) -> Transitioned:
+        """From a transition that was just committed."""
+        snapshot = moved.outcome.snapshot
+        return cls(
+            run=snapshot.run,
+            seq=snapshot.seq,
+            at=snapshot.now,
+            kind=moved.entry.kind,
+            name=moved.entry.name,
+            exited=moved.outcome.exited,
+            entered=moved.outcome.entered,
+            state=snapshot.states,
+            status=snapshot.status,
+            incidents=len(snapshot.incidents),
+        )
+
+
+@attrs.frozen
+class Receipt:
+    """What became of an event: `accepted`, `deferred` (it waits in the run) or `queued` (another process will take it)."""
+
+    run: str
+    id: str
+    verdict: str
+    number: int = 0
+    """Its number in the inbox, when it is queued."""
