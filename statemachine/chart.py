@@ -1,7 +1,8 @@
-"""The tables of a definition: who is whose ancestor, which transitions may answer an event, what a transition leaves and enters.
+"""The tables of a definition: ancestors, the transitions that may answer an event, what each leaves and enters.
 
-All of it follows from the `Definition` alone, so it is computed once and kept with it. The set functions are those of SCXML's
-appendix D (names in comments); their results are remembered for each combination of active leaves and transitions that occurs.
+All of it follows from the `Definition` alone, so it is computed once and kept with it. The set functions are those of
+SCXML's appendix D (names in comments); their results are remembered for each combination of active leaves and
+transitions that occurs.
 """
 
 from __future__ import annotations
@@ -190,7 +191,10 @@ class Chart:
         return tuple(found)
 
     def _domain(self, arc: Arc, history: Mapping[str, tuple[str, ...]]) -> str | None:
-        """The state all of whose active descendants are left (getTransitionDomain); None for a targetless transition."""
+        """The state all of whose active descendants are left (getTransitionDomain).
+
+        None for a targetless transition.
+        """
         if not arc.targets:
             return None
         if arc.order in self._domains:
@@ -312,7 +316,7 @@ def chart_of(definition: Definition) -> Chart:
 def matches(descriptor: str, event: str) -> bool:
     """Whether an SCXML event descriptor matches an event's name (SCXML 3.12.1): whole tokens, `*` for any."""
     plain = descriptor.removesuffix(".*").removesuffix(".")
-    return plain == "*" or event == plain or event.startswith(plain + ".")
+    return plain in {"*", event} or event.startswith(plain + ".")
 
 
 def _arc(order: int, spec: TransitionSpec, functions: Mapping[str, Function]) -> Arc:

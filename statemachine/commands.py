@@ -1,4 +1,4 @@
-"""What a run asks of its host, as plain data: perform a step or an undo, keep a timer, deliver a message, host a child machine.
+"""What a run asks of its host, as plain data: steps, undos, timers, messages, child machines.
 
 No command holds a function or an object. A host performs them only after the snapshot they came with is committed.
 """
@@ -60,7 +60,10 @@ class Finish(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Deliver an event to another run (or another target a host knows), in the same commit; `id` makes it arrive once."""
+    """Deliver an event to another run (or another target a host knows), in the same commit.
+
+    `id` makes it arrive once.
+    """
 
     to: str
     name: str
@@ -71,7 +74,10 @@ class Send(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Invocation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which child machine to host, as the function of an `InvokeSpec` says: SCXML's type, src or content, and parameters."""
+    """Which child machine to host, as the function of an `InvokeSpec` says.
+
+    SCXML's type, src or content, and parameters.
+    """
 
     id: str = ""
     """Empty: the core makes one of the state's name and the visit."""

@@ -7,8 +7,8 @@ the runners see nothing else. Its nodes hold names only. The functions those nam
 Functions, as the core calls them (the class API adapts what its users write to these shapes):
 
 * guard, action, fold, delay: `(data, occurrence, scope)`; a guard returns a bool, an action the next data, a delay
-  seconds or an absolute UTC `datetime`. `Scope` (see `statemachine.scope`) is how a function raises, sends or asks which states
-  are active.
+  seconds or an absolute UTC `datetime`. `Scope` (see `statemachine.scope`) is how a function raises, sends or asks
+  which states are active.
 * step, undo: called by the host, never by the core.
 """
 
@@ -53,7 +53,10 @@ class InvokeSpec:
 
 @attrs.frozen(kw_only=True)
 class StateSpec:
-    """One state. `name` is its dotted path of nested classes, unique in the definition. Order in the tuple is document order."""
+    """One state.
+
+    `name` is its dotted path of nested classes, unique in the definition. Order in the tuple is document order.
+    """
 
     name: str
     parent: str | None = None
@@ -102,8 +105,9 @@ class UndoSpec:
 class StepSpec:
     """Work with effects, done by the host while its state is active.
 
-    Its outcomes are occurrences in that state: `done.step.<name>` after success, `error.step.<name>.<arm>` for a declared
-    exception, and `failed.step.<name>` when attempts are used up, if `failed` says that the state has a transition for it.
+    Its outcomes are occurrences in that state: `done.step.<name>` after success, `error.step.<name>.<arm>` for a
+    declared exception, and `failed.step.<name>` when attempts are used up, if `failed` says that the state has a
+    transition for it.
     """
 
     name: str
@@ -127,19 +131,25 @@ class StepSpec:
 
     @property
     def succeeded_event(self) -> str:
+        """Name of the occurrence after success."""
         return f"done.step.{self.name}"
 
     @property
     def failed_event(self) -> str:
+        """Name of the occurrence when attempts are used up."""
         return f"failed.step.{self.name}"
 
     def error_event(self, arm: int) -> str:
+        """Name of the occurrence of the n-th declared exception."""
         return f"error.step.{self.name}.{arm}"
 
 
 @attrs.frozen(kw_only=True)
 class Code:
-    """The live objects a definition names. Not part of its hash or equality; bound to one workflow object by its host."""
+    """The live objects a definition names.
+
+    Not part of its hash or equality; bound to one workflow object by its host.
+    """
 
     functions: Mapping[str, Function] = attrs.field(factory=dict[str, Function])
     data: Any = dict
@@ -155,7 +165,10 @@ class Code:
 
 @attrs.frozen(kw_only=True)
 class Definition:
-    """A whole workflow. `hash` is computed when it is built (see `statemachine.identity`) and travels in each snapshot."""
+    """A whole workflow.
+
+    `hash` is computed when it is built (see `statemachine.identity`) and travels in each snapshot.
+    """
 
     name: str
     version: int = 1

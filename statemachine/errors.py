@@ -180,7 +180,9 @@ class AlreadyStarted(RunError):
 
     def __init__(self, run: str, workflow: str, asked: str) -> None:
         what = "with other data" if workflow == asked else f"of workflow {workflow}, not {asked}"
-        super().__init__(run, f"Run {run!r} exists already, {what}. Give a new run a new id; the same start may be repeated.")
+        super().__init__(
+            run, f"Run {run!r} exists already, {what}. Give a new run a new id; the same start may be repeated."
+        )
 
 
 class NotAccepted(RunError):
@@ -230,7 +232,9 @@ class NotOver(RunError, TimeoutError):
     """A run was waited for and has not ended in time; it goes on."""
 
     def __init__(self, run: str, status: str, states: tuple[str, ...], seconds: float) -> None:
-        super().__init__(run, f"Run {run!r} is not over after {seconds} s: {status} in {', '.join(states)}. It goes on.")
+        super().__init__(
+            run, f"Run {run!r} is not over after {seconds} s: {status} in {', '.join(states)}. It goes on."
+        )
 
 
 class RunHeld(RunError):
@@ -238,7 +242,9 @@ class RunHeld(RunError):
 
     def __init__(self, run: str, reason: str) -> None:
         self.reason = reason
-        super().__init__(run, f"Run {run!r} is held: {reason}. Its events wait; deploy a version that fits, or kill it.")
+        super().__init__(
+            run, f"Run {run!r} is held: {reason}. Its events wait; deploy a version that fits, or kill it."
+        )
 
 
 class NotStored(RunError):
@@ -280,7 +286,9 @@ class RunnerClosed(StateMachineError, RuntimeError):
     """The runner is not open."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The runner is not open: {why}. Use it inside `with Runner(...)` or `async with Runner(...)`.")
+        super().__init__(
+            f"The runner is not open: {why}. Use it inside `with Runner(...)` or `async with Runner(...)`."
+        )
 
 
 class OpenedBeforeFork(StateMachineError, RuntimeError):

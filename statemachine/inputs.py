@@ -1,4 +1,4 @@
-"""What a host tells a run: its start, events, timers, outcomes of work and an operator's verbs. Plain data, kept in the journal.
+"""What a host tells a run: its start, events, timers, outcomes of work, an operator's verbs. Plain data.
 
 Folding a run's inputs over its definition, each with the time it was taken, gives its snapshot again.
 """
@@ -134,7 +134,10 @@ class Resolve(msgspec.Struct, frozen=True, omit_defaults=True, tag="resolve"):
 
 
 class Adopt(msgspec.Struct, frozen=True, tag="adopt"):
-    """The run goes on under another definition. `snapshot` is the run as it was adopted, encoded, and begins a new fold."""
+    """The run goes on under another definition.
+
+    `snapshot` is the run as it was adopted, encoded, and begins a new fold.
+    """
 
     definition: str
     was: str

@@ -162,7 +162,11 @@ def _finish(turn: Turn, node: Node) -> None:
         return
     turn.internal.append(Occurrence(f"done.state.{parent}", done_data(turn, node), "platform"))
     above = turn.chart.nodes[parent].spec.parent
-    if above is not None and turn.chart.nodes[above].spec.kind == "parallel" and turn.chart.in_final(above, turn.visits):
+    if (
+        above is not None
+        and turn.chart.nodes[above].spec.kind == "parallel"
+        and turn.chart.in_final(above, turn.visits)
+    ):
         turn.internal.append(Occurrence(f"done.state.{above}", None, "platform"))
 
 
@@ -224,7 +228,7 @@ def act(turn: Turn, block: tuple[tuple[str, Function], ...]) -> None:
     for name, function in block:
         try:
             data = function(turn.data, turn.occurrence or _NOTHING, turn.scope)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- a workflow's function may raise anything; see _failed
             _failed(turn, name, error)
             return
         turn.write(data, name)
@@ -234,7 +238,7 @@ def call(turn: Turn, name: str, function: Function) -> Any:
     """The value of a function that does not change the data; None when it raised and errors are events."""
     try:
         return function(turn.data, turn.occurrence or _NOTHING, turn.scope)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- likewise
         _failed(turn, name, error)
         return None
 

@@ -1,19 +1,20 @@
-"""The undo stack: what was done, or may have been, is undone one at a time in reverse; nothing is undone after the pivot.
+"""The undo stack: what was done, or may have been, is undone in reverse; nothing is undone after the pivot.
 
 Rules (sagas, Garcia-Molina and Salem 1987; the pivot after Richardson):
 
-* A step with an undo stands on the stack from its recorded success on, and also when its effect is unknown: it was left while
-  it ran, or its attempts are used up. A declared error takes it off: that is known to have had no effect.
-* To undo a run, running attempts are cancelled first and awaited; timers and deferred events are dropped; then the top of
-  the stack is undone, and the next when that has succeeded, until the stack is empty.
-* An undo that fails is tried again as its own `Retry` says, then waits as an incident. The run is `undoing` all the while.
+* A step with an undo stands on the stack from its recorded success on, and also when its effect is unknown: it was
+  left while it ran, or its attempts are used up. A declared error takes it off: that is known to have had no effect.
+* To undo a run, running attempts are cancelled first and awaited; timers and deferred events are dropped; then the top
+  of the stack is undone, and the next when that has succeeded, until the stack is empty.
+* An undo that fails is tried again as its own `Retry` says, then waits as an incident. The run is `undoing` all the
+  while.
 * After the pivot the stack is empty and stays so: what follows goes forward, or becomes an incident.
 """
 
 from __future__ import annotations
 
 from statemachine.commands import Finish, StopChild, Undo
-from statemachine.inputs import Undone, UndoFailed
+from statemachine.inputs import UndoFailed, Undone
 from statemachine.macrostep import leave_all
 from statemachine.snapshot import Done, Ending, Status, Undoing
 from statemachine.turn import Turn
@@ -41,7 +42,10 @@ def undo_run(turn: Turn, ending: Ending) -> None:
 
 
 def drop_waiting(turn: Turn) -> None:
-    """Give up what the run was waiting for: steps, timers, deferred events, child machines, incidents of what is left."""
+    """Give up what the run was waiting for.
+
+    Steps, timers, deferred events, child machines, incidents of what is left.
+    """
     for pending in turn.pending:
         turn.leave_step(pending)
     turn.cancel_timers(list(turn.timers))
@@ -111,7 +115,10 @@ def undone(turn: Turn, told: Undone) -> bool:
 
 
 def undo_failed(turn: Turn, told: UndoFailed) -> bool:
-    """The undo of the top has failed: try again later, or wait for a person. False: that is not what is being undone."""
+    """The undo of the top has failed.
+
+    Try again later, or wait for a person. False: that is not what is being undone.
+    """
     undoing = turn.undoing
     if undoing is None or undoing.visit != told.visit or undoing.waiting or undoing.incident:
         return False

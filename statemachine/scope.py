@@ -88,7 +88,7 @@ class Scope:
         delay: float | datetime = 0.0,
         send_id: str | None = None,
     ) -> None:
-        """Send an event to another run, or with `to` empty to this run's external queue, at once or later (SCXML `send`).
+        """Send an event to another run, or with `to` empty to this run's own external queue (SCXML `send`).
 
         Args:
             to: The other run's id.

@@ -1,7 +1,7 @@
-"""Everything a run is at one point, as one frozen value: states, history, data, pending work, timers, what could be undone.
+"""Everything a run is at one point, as one frozen value.
 
-A snapshot is never changed; a transition makes the next one. It holds no function and no open resource, so encoding it and
-decoding it again, at any point, gives the same run.
+A snapshot is never changed; a transition makes the next one. It holds no function and no open resource, so encoding it
+and decoding it again, at any point, gives the same run.
 """
 
 from __future__ import annotations
@@ -48,7 +48,10 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A step whose outcome is awaited. `attempt` counts from 1; while `waiting`, the retry timer runs and no attempt does."""
+    """A step whose outcome is awaited.
+
+    `attempt` counts from 1; while `waiting`, the retry timer runs and no attempt does.
+    """
 
     step: str
     visit: int
@@ -95,7 +98,10 @@ TimerKind = Literal["after", "send", "retry", "undo"]
 
 
 class Timer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A deadline. `visit` is the visit (or, for a delayed send, 0) that set it, so a late one is recognised and dropped."""
+    """A deadline.
+
+    `visit` is the visit (or, for a delayed send, 0) that set it, so a late one is recognised and dropped.
+    """
 
     number: int
     due: datetime

@@ -1,19 +1,20 @@
-"""The pure core's door: (definition, snapshot, input, now) -> the next snapshot, the commands, and what became of the input.
+"""The pure core's door: (definition, snapshot, input, now) -> the next snapshot and the commands.
 
 The algorithm, in words:
 
 1. Take the snapshot apart into a turn (`turn`).
-2. Note what the input says by itself: an outcome on the undo stack and in the data (`work`, `saga`), a verb (`verbs`), a
-   timer that is no longer set.
+2. Note what the input says by itself: an outcome on the undo stack and in the data (`work`, `saga`), a verb (`verbs`),
+   a timer that is no longer set.
 3. If that makes something happen in the statechart (an event, a step's outcome, a timer), run it to completion there
    (`macrostep`): SCXML's algorithm, one macrostep.
-4. Events that were deferred and are accepted by now are taken next, in the order of their arrival, each a macrostep of its own.
+4. Events that were deferred and are accepted by now are taken next, in the order of their arrival, each a macrostep of
+   its own.
 5. If a final state was reached, the run is complete, or is undone first (`saga`).
 6. Freeze the turn into the next snapshot.
 
-A function of the workflow that raises while a sender waits (`Received`, not queued) leaves the run as it was: the error is
-raised to the sender. Elsewhere the input stands, and the handling of it becomes an incident: as nothing here is ever changed in
-place, the input is simply worked out again with the failure known.
+A function of the workflow that raises while a sender waits (`Received`, not queued) leaves the run as it was: the
+error is raised to the sender. Elsewhere the input stands, and the handling of it becomes an incident: as nothing here
+is ever changed in place, the input is simply worked out again with the failure known.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ from statemachine.inputs import (
     Resume,
     Stopped,
     Succeeded,
-    Undone,
     UndoFailed,
+    Undone,
 )
 from statemachine.macrostep import answer, enter_machine, failure_of
 from statemachine.snapshot import OVER, Failure, Occurrence, Snapshot, Timer
@@ -55,9 +56,10 @@ D = TypeVar("D")
 Verdict = Literal["accepted", "deferred", "unmatched", "undoing", "over", "late"]
 """What became of an input.
 
-accepted: it was taken. deferred: it waits in the run. unmatched: no transition is enabled by it now. undoing, over: the run takes no
-events any more. late: a timer, an outcome or an undo that nobody waits for. With the last four nothing happened, and a host keeps
-the snapshot it had; only a definition with SCXML's ways may have changed (finalize) on an unmatched event.
+accepted: it was taken. deferred: it waits in the run. unmatched: no transition is enabled by it now. undoing, over:
+    the run takes no events any more. late: a timer, an outcome or an undo that nobody waits for. With the last four
+    nothing happened, and a host keeps the snapshot it had; only a definition with SCXML's ways may have changed
+    (finalize) on an unmatched event.
 """
 
 
@@ -109,7 +111,8 @@ def transition(
         snapshot: The run as it is. It is not changed.
         told: What happened.
         now: The time, UTC; if it is before the run's last transition, that counts.
-        refused: Why the host cannot record what handling this input gave when it was worked out before: the handling becomes an
+        refused: Why the host cannot record what handling this input gave when it was worked out before: the handling
+            becomes an
             incident, as if it had raised that.
 
     Raises:
@@ -149,7 +152,9 @@ def accepted_events(definition: Definition, snapshot: Snapshot[Any]) -> tuple[st
     """The declared events that some active state has a transition for, guards aside, in the order of their names."""
     chart = chart_of(definition)
     return tuple(
-        event for event in definition.events if snapshot.status == "running" and chart.candidates(snapshot.states, event)
+        event
+        for event in definition.events
+        if snapshot.status == "running" and chart.candidates(snapshot.states, event)
     )
 
 
@@ -194,7 +199,10 @@ def _deliver(turn: Turn, occurrence: Occurrence) -> None:
 
 
 def _try(turn: Turn, occurrence: Occurrence) -> bool:
-    """Whether a transition was enabled by an occurrence; if its handling is known to raise, an incident stands in for it."""
+    """Whether a transition was enabled by an occurrence.
+
+    If its handling is known to raise, an incident stands in for it.
+    """
     turn.deliveries += 1
     failure = turn.broken.get(turn.deliveries)
     if failure is not None:
@@ -209,7 +217,10 @@ def _try(turn: Turn, occurrence: Occurrence) -> bool:
 
 
 def _unhandled(turn: Turn, occurrence: Occurrence) -> None:
-    """An outcome without a transition leaves the run where it is; guards whose order has no last arm are refused earlier."""
+    """An outcome without a transition leaves the run where it is.
+
+    Guards whose order has no last arm are refused earlier.
+    """
     if occurrence.name.startswith(("done.step.", "error.step.", "failed.step.")):
         turn.open_incident(
             "handler", f"No transition is enabled by {occurrence.name!r} in {', '.join(turn.leaves)}", event=occurrence

@@ -1,7 +1,7 @@
 """One input's worth of change, while it is being worked out: a snapshot taken apart, and the commands so far.
 
-The only mutable thing in the core. It is made from a snapshot, worked on by the algorithm (`macrostep`) and the saga rules
-(`saga`, `work`), and frozen into the next snapshot; nothing outside ever sees it half done.
+The only mutable thing in the core. It is made from a snapshot, worked on by the algorithm (`macrostep`) and the saga
+rules (`saga`, `work`), and frozen into the next snapshot; nothing outside ever sees it half done.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from statemachine.snapshot import (
 
 
 class Turn:
-    """See the module. Its fields are those of `Snapshot`, with lists for tuples, and what belongs to this input alone."""
+    """See the module. Its fields are those of `Snapshot`, and what belongs to this input alone."""
 
     __slots__ = (
         "_began",
@@ -73,7 +73,7 @@ class Turn:
     def __init__(self, chart: Chart, began: Snapshot[Any], now: datetime, broken: dict[int, Failure]) -> None:
         self._began = began
         self.chart = chart
-        self.now = now if now > began.now else began.now
+        self.now = max(now, began.now)
         self.run = began.run
         self.data = began.data
         self.leaves = began.states
@@ -96,7 +96,7 @@ class Turn:
         self.internal: deque[Occurrence] = deque()
         self.occurrence: Occurrence | None = None
         self.fresh: list[str] = []
-        """States entered in this macrostep whose work is begun at its end, if they are still active then (SCXML 6.4)."""
+        """States entered in this macrostep; their work is begun at its end if they are still active (SCXML 6.4)."""
         self.entered: list[str] = []
         self.exited: list[str] = []
         self.broken = broken
@@ -140,11 +140,11 @@ class Turn:
         return self.serial
 
     def key(self, step: str, visit: int) -> str:
-        """The idempotency key of a visit's step: the same over attempts, restarts and hosts, never used for another visit."""
+        """The idempotency key of a visit's step: the same over attempts, restarts and hosts, and no other visit's."""
         return step_key(self.run, self._began.nonce, step, visit)
 
     def write(self, data: Any, writer: str, own: int = 0) -> None:
-        """Replace the data. Steps under way keep the data their visit began with, and learn who has changed what since.
+        """Replace the data. Steps under way keep what their visit began with, and learn who has changed what since.
 
         Args:
             data: The new data.

@@ -29,7 +29,7 @@ def cancel(turn: Turn, told: Cancel) -> None:
         if turn.chart.steps[pending.step].pivot:
             if pending.incident:
                 raise RefusedVerb(
-                    turn.run, "cancel", f"whether pivot {pending.step!r} took effect is unknown; decide its incident first"
+                    turn.run, "cancel", f"nobody knows whether pivot {pending.step!r} took effect; decide its incident"
                 )
             raise RefusedVerb(turn.run, "cancel", f"pivot {pending.step!r} is under way", wait=True)
     saga.undo_run(turn, Ending("cancelled", Failure("Cancelled", told.reason or ""), told.actor, told.reason))
@@ -97,7 +97,8 @@ def _resolve_step(turn: Turn, told: Resolve, pending: Pending, deliver: Deliver)
 
 def _resolve_conflict(turn: Turn, told: Resolve, incident: Incident, pending: Pending, deliver: Deliver) -> None:
     if told.verb == "retry":
-        raise RefusedVerb(turn.run, "retry", "the step took effect; say 'done' to take its values or 'skip' to keep the present")
+        message = "the step took effect; say 'done' to take its values or 'skip' to keep the present ones"
+        raise RefusedVerb(turn.run, "retry", message)
     changed = incident.changed
     if told.verb == "skip":
         changed = {field: value for field, value in changed.items() if field not in pending.overwritten}

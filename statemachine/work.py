@@ -1,13 +1,14 @@
-"""What the outcome of a step means for its run: data is laid over, the undo stack told, and the state's transition taken.
+"""What the outcome of a step means for its run: data is laid over, the undo stack told, a transition taken.
 
 Rules:
 
 * A visit's step has one recorded outcome; one for a visit that was left only tells the undo stack.
 * A declared error (`error=`) had no effect, is never tried again, and takes its own transition.
-* Any other failure is tried again as `Retry` says. When that is used up the effect is unknown, so the undo stays on the stack:
-  at a pivot that is an incident; else the step's `failed=` state is entered; else, before the pivot, the run is undone.
-* Fields that a step changed are laid over the data as it is by now. A field that somebody else has changed since the visit
-  began is a conflict: an incident that names both, never a silent overwrite.
+* Any other failure is tried again as `Retry` says. When that is used up the effect is unknown, so the undo stays on
+  the stack: at a pivot that is an incident; else the step's `failed=` state is entered; else, before the pivot, the
+  run is undone.
+* Fields that a step changed are laid over the data as it is by now. A field that somebody else has changed since the
+  visit began is a conflict: an incident that names both, never a silent overwrite.
 """
 
 from __future__ import annotations
@@ -258,11 +259,10 @@ def _wait_for_a_person(
     kind: IncidentKind,
     message: str,
     failure: Failure | None = None,
+    *,
     changed: dict[str, Any] | None = None,
 ) -> None:
-    number = turn.open_incident(
-        kind, message, step=pending.step, visit=pending.visit, failure=failure, changed=changed
-    )
+    number = turn.open_incident(kind, message, step=pending.step, visit=pending.visit, failure=failure, changed=changed)
     turn.replace_pending(pending, _with(pending, attempt=pending.attempt, incident=number))
 
 

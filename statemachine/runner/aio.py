@@ -1,20 +1,20 @@
-"""The async face: start runs, send them events, wait for them, look at them, steer them. All of it may be cancelled safely.
+"""The async face: start runs, send them events, wait for them, look at them, steer them.
 
-Where the runner owns the journal, a verb returns when its commit is durable. Where it stands by, or is a `Client`, what changes anything
-is put into the journal's inbox, durably, and the owner takes it from there.
+Where the runner owns the journal, a verb returns when its commit is durable. Where it stands by, or is a `Client`,
+what changes anything is put into the journal's inbox, durably, and the owner takes it from there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from persistence import MessageRecord, Query, RunRecord
+from persistence import EntryRecord, Journal, MessageRecord, Query, RunRecord
 from statemachine.declare import State
 from statemachine.errors import AlreadyStarted, NoSuchRun, NotOver, Refused
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
@@ -25,6 +25,7 @@ from statemachine.runner.mover import Asked, Loaded
 from statemachine.runner.requests import Commanding, Sending, StartBody, Starting
 from statemachine.runner.stored import digest
 from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.runner.verify import Verified, verify
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
@@ -62,7 +63,10 @@ class AsyncRun(Generic[D]):
         return await self._runner.result(self.id, timeout)
 
     async def cancel(self, *, reason: str | None = None, actor: str | None = None) -> None:
-        """Undo what was done, then end as cancelled; waits for a pivot that runs. Raises RefusedVerb after the pivot."""
+        """Undo what was done, then end as cancelled.
+
+        Waits for a pivot that runs. Raises RefusedVerb after the pivot.
+        """
         await self._runner.command(self.id, Cancel(actor, reason))
 
     async def kill(self, *, reason: str | None = None, actor: str | None = None) -> RunView[D]:
@@ -126,7 +130,8 @@ class AsyncRunner:
             data: The run's first data.
             id: The run's id, chosen by the caller; a random one when not given.
             tags: For finding it again with `list`.
-            connection: The application's own connection to the same database. The start becomes part of its transaction, and the
+            connection: The application's own connection to the same database. The start becomes part of its
+                transaction, and the
                 run begins when that commits.
             actor: Who starts it.
 
@@ -178,7 +183,8 @@ class AsyncRunner:
             id: By which a resend is known: the same id again gets the first verdict and changes nothing.
             actor: Who sends it.
             reason: Why.
-            connection: The application's own connection to the same database; the event becomes part of its transaction.
+            connection: The application's own connection to the same database; the event becomes part of its
+                transaction.
 
         Returns:
             `accepted` or `deferred`; `queued` where another process moves the run (see `verdict`).
@@ -376,6 +382,13 @@ class AsyncRunner:
         records = await self._body.io(lambda: self._body.journal.entries(run, after, limit))
         return [Entry.of(record) for record in records]
 
+    async def verify(self, run: str) -> Verified:
+        """Fold a run's journal again through the core and compare with its snapshot. Raises NoSuchRun, UnknownWorkflow."""
+        self._body.check()
+        record = await self._record(run)
+        hosted = self._body.workflows.named(record.workflow)
+        return await self._body.io(lambda: verify(hosted, record, _entries(self._body.journal, run, record.seq)))
+
     @asynccontextmanager
     async def watch(self, run: str) -> AsyncIterator[AsyncIterator[Transitioned]]:
         """Subscribe to a run's transitions, each given after it was committed; ends with the run.
@@ -394,6 +407,17 @@ class AsyncRunner:
             watchers.discard(queue)
             if not watchers:
                 self._body.watchers.pop(run, None)
+
+
+def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:
+    """All entries of a run up to number `last`, in pages."""
+    after = 0
+    while page := journal.entries(run, after):
+        for entry in page:
+            if entry.seq > last:
+                return
+            yield entry
+        after = page[-1].seq
 
 
 async def _until_over(queue: asyncio.Queue[Transitioned]) -> AsyncIterator[Transitioned]:

@@ -14,7 +14,7 @@ from persistence import Fenced, Journal, JournalError, MessageRecord, Owned
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import OpenedBeforeFork, RefusedVerb, RunHeld, RunnerClosed, StateMachineError
 from statemachine.runner import recovery
-from statemachine.runner.clock import Clock, from_micros, to_micros
+from statemachine.runner.clock import Clock, to_micros
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.requests import Answering, Deadlines, Holding, Reading, Telling, from_message
@@ -129,7 +129,8 @@ class Body:
     async def _one_by_one(self, suspects: list[tuple[Loaded, RunStep]]) -> None:
         """Begin each step under suspicion with nothing beside it, before everything else."""
         for loaded, command in suspects:
-            log.warning("Step %s of run %s was running at %d crashes; it is begun alone", command.step, loaded.record.run, 2)
+            run = loaded.record.run
+            log.warning("Step %s of run %s was running at %d crashes; it is begun alone", command.step, run, 2)
             await self.writer.ask(Reading(recovery.mark(loaded.record.run, command.visit)))
             self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
             await self.steps.quiet(loaded.record.run, command.visit, ALONE)
@@ -245,7 +246,12 @@ class Body:
         fields = {"workflow": snapshot.workflow, "run": snapshot.run, "step": entry.name, "attempt": None}
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
-                "%s run %s: %s %s -> %s", snapshot.workflow, snapshot.run, entry.kind, entry.name, ", ".join(snapshot.states),
+                "%s run %s: %s %s -> %s",
+                snapshot.workflow,
+                snapshot.run,
+                entry.kind,
+                entry.name,
+                ", ".join(snapshot.states),
                 extra=fields,
             )
         for incident in snapshot.incidents:
@@ -265,12 +271,12 @@ class Body:
         while True:
             now = to_micros(self.clock.now())
             if self._due is None or self._due > now:
-                wait = 1.0 if self._due is None else min(1.0, (from_micros(self._due) - from_micros(now)).total_seconds())
+                wait = 1.0 if self._due is None else min(1.0, (self._due - now) / 1_000_000)
                 self._due_changed.clear()
                 await _first(self.clock.sleep(wait), self._due_changed.wait())
                 continue
             await self._take_messages()
-            due: list[tuple[int, str]] = await self.writer.ask(Reading(lambda mover: mover.journal.due(now, PAGE)))
+            due: list[tuple[int, str]] = await self.writer.ask(Reading(_due(now)))
             futures = [(run, self.writer.ask(Deadlines(run), must=True)) for _, run in due]
             for run, future in futures:
                 try:
@@ -291,10 +297,7 @@ class Body:
 
     async def _take_messages(self) -> None:
         while True:
-            after = self._taken
-            page: list[MessageRecord] = await self.writer.ask(
-                Reading(lambda mover: mover.journal.inbox(after, PAGE))
-            )
+            page: list[MessageRecord] = await self.writer.ask(Reading(_inbox(self._taken)))
             for message in page:
                 if message.number > self._taken:
                     self._taken = message.number
@@ -334,6 +337,14 @@ class Body:
             except Fenced as error:
                 self.writer.close("another process has taken the journal over")
                 self._lost(error)
+
+
+def _due(before: int) -> Callable[[Mover], list[tuple[int, str]]]:
+    return lambda mover: mover.journal.due(before, PAGE)
+
+
+def _inbox(after: int) -> Callable[[Mover], list[MessageRecord]]:
+    return lambda mover: mover.journal.inbox(after, PAGE)
 
 
 async def _first(*work: Awaitable[Any]) -> None:

@@ -42,7 +42,7 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     def chance(self) -> float:
-        return random.random()  # noqa: S311 -- spreads retries, guards nothing
+        return random.random()
 
     def nonce(self) -> str:
         return secrets.token_hex(6)

@@ -1,4 +1,7 @@
-"""The workflows a runner was given, by name, by class and by event type; and whether it can go on with a run made under another hash."""
+"""The workflows a runner was given, by name, by class and by event type.
+
+And whether it can go on with a run made under another hash.
+"""
 
 from __future__ import annotations
 
@@ -103,9 +106,7 @@ def _renamed(
 class Workflows:
     """All workflows of a runner."""
 
-    def __init__(
-        self, given: Iterable[Workflow[Any] | Definition], *, codec: Codec, limit: int, verify: bool
-    ) -> None:
+    def __init__(self, given: Iterable[Workflow[Any] | Definition], *, codec: Codec, limit: int, verify: bool) -> None:
         self._by_name: dict[str, Hosted] = {}
         self._by_type: dict[type, Hosted] = {}
         self.all: list[Hosted] = []

@@ -1,10 +1,11 @@
 """Moves runs: for a batch of requests, loads each run, works out its transitions, and commits them all together.
 
-Plain synchronous code without a thread or a loop of its own; `writer` decides where it runs. One transition is one `Change`: the
-consumed event, its dedupe id, the snapshot, the journal entry, timers and messages to other runs are all in it.
+Plain synchronous code without a thread or a loop of its own; `writer` decides where it runs. One transition is one
+`Change`: the consumed event, its dedupe id, the snapshot, the journal entry, timers and messages to other runs are all
+in it.
 
-What is in memory is only ever a copy of what is committed: a batch works on drafts, and a commit that failed, or of which nobody
-knows, throws away both.
+What is in memory is only ever a copy of what is committed: a batch works on drafts, and a commit that failed, or of
+which nobody knows, throws away both.
 """
 
 from __future__ import annotations
@@ -274,7 +275,7 @@ class Mover:
         return self.note(plan, loaded, told, Outcome(snapshot, (), "accepted"), NOBODY)
 
     def overdue(self, plan: Plan, loaded: Loaded, at: int) -> Loaded:
-        """Take the timers of a run that were due before `at` (µs), so that an event accepted after them finds them done."""
+        """Take the timers that were due by `at` (µs), so that an event accepted after them finds them done."""
         while not loaded.snapshot.paused and loaded.record.due is not None and loaded.record.due <= at:
             timer = min(loaded.snapshot.timers, key=lambda timer: timer.due)
             loaded = self.tell(plan, loaded, Elapsed(timer.number), NOBODY)[0]
@@ -283,7 +284,7 @@ class Mover:
     def tell(self, plan: Plan, loaded: Loaded, told: Input, asked: Asked) -> tuple[Loaded, Outcome]:
         """Work out an input and add the change to the plan, unless nothing happened.
 
-        What the handling of an input gave and cannot be stored is worked out again as an incident, where nobody waits to hear of it.
+        What the handling gave and cannot be stored becomes an incident, where nobody waits to hear of it.
         """
         now = self.clock.now()
         definition = loaded.hosted.definition

@@ -1,8 +1,9 @@
-"""Taking a journal over: what the last owner was doing is found, counted and begun again, and what no workflow fits is held.
+"""Taking a journal over: what the last owner was doing is found, counted and begun again.
 
-An owner leaves a mark in the journal while it works and takes it back when it closes, so a mark that is found says that it died.
-Then every step that had been begun is counted, durably, before it is begun again. One that was running at two deaths is begun
-alone, with nothing beside it, so that a third death is its own doing; at the third it becomes an incident.
+An owner leaves a mark in the journal while it works and takes it back when it closes, so a mark that is found says
+that it died. Then every step that had been begun is counted, durably, before it is begun again. One that was running
+at two deaths is begun alone, with nothing beside it, so that a third death is its own doing; at the third it becomes
+an incident.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ EVERYTHING = "*"
 
 @attrs.define(eq=False)
 class Recovered:
-    """What is to be done: runs to go on with, steps to begin alone first, steps that are incidents, attempts that are over."""
+    """What is to be done.
+
+    Runs to go on with, steps to begin alone first, steps that are incidents, attempts that are over.
+    """
 
     going: list[Loaded] = attrs.field(factory=list[Loaded])
     alone: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
@@ -112,9 +116,7 @@ def _judge(
         found.lost.append((run, Lost(pending.step, pending.visit, crashes)))
         return
     if died:
-        begun.append(
-            AttemptRecord(run=run, visit=pending.visit, step=pending.step, epoch=mover.epoch, crashes=crashes)
-        )
+        begun.append(AttemptRecord(run=run, visit=pending.visit, step=pending.step, epoch=mover.epoch, crashes=crashes))
     if crashes >= GUILTY:
         found.lost.append((run, Lost(pending.step, pending.visit, crashes)))
     elif crashes == SUSPECT:

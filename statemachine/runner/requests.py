@@ -1,4 +1,7 @@
-"""What is asked of the mover: start a run, send it an event, tell it what happened, a verb of its operator, a transaction."""
+"""What is asked of the mover.
+
+Start a run, send it an event, tell it what happened, a verb of its operator, a transaction.
+"""
 
 from __future__ import annotations
 
@@ -119,9 +122,7 @@ class Sending:
             value = hosted.stored.codec.decode(bytes(value), hosted.definition.code.events.get(name, Any))
         hosted.stored.event(self.run, name, value)
         at = mover.clock.now() if self.at is None else from_micros(self.at)
-        return Occurrence(
-            name, value, id=self.asked.event_id, actor=self.asked.actor, reason=self.asked.reason, at=at
-        )
+        return Occurrence(name, value, id=self.asked.event_id, actor=self.asked.actor, reason=self.asked.reason, at=at)
 
     def _room(self, loaded: Loaded) -> None:
         if len(loaded.snapshot.deferred) >= DEFERRED:
@@ -210,8 +211,8 @@ def _killed_unread(mover: Mover, run: str, told: Kill, asked: Asked) -> Change:
 class Transacting:
     """Run a transactional step (or its undo) on the journal's connection, in the commit that records its outcome.
 
-    Its outcome is known only while the commit is made, so no other request of its run stands in the same batch. What it raises is the
-    reply's error, and it has left no trace.
+    Its outcome is known only while the commit is made, so no other request of its run stands in the same batch. What
+    it raises is the reply's error, and it has left no trace.
     """
 
     run: str

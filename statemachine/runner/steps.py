@@ -1,8 +1,8 @@
 """Performs steps and undos: attempts them, times them out, cancels them, and tells the run what came of it.
 
-Async steps are tasks on the runner's loop; sync ones run in a bounded pool of threads; transactional ones in the writer's commit.
-Of one visit, at most one attempt runs here at a time, and its undo never beside it: a thread that outlives its timeout is
-waited for before anything else is tried for that visit.
+Async steps are tasks on the runner's loop; sync ones run in a bounded pool of threads; transactional ones in the
+writer's commit. Of one visit, at most one attempt runs here at a time, and its undo never beside it: a thread that
+outlives its timeout is waited for before anything else is tried for that visit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from statemachine.data import changed
 from statemachine.declare import Call
 from statemachine.definition import StepSpec
 from statemachine.errors import DataError, NotStored, RefusedVerb, RunnerClosed, TooLarge
-from statemachine.inputs import Failed, Input, Lost, Stopped, Succeeded, Undone, UndoFailed
+from statemachine.inputs import Failed, Input, Lost, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted
@@ -78,9 +78,7 @@ class Steps:
         there = self._running.get((snapshot.run, command.visit))
         if there is not None and there.number == command.attempt and not there.undo and not there.told:
             return
-        self._begin(
-            snapshot.run, command.visit, command.attempt, self._forward(hosted, snapshot, command), undo=False
-        )
+        self._begin(snapshot.run, command.visit, command.attempt, self._forward(hosted, snapshot, command), undo=False)
 
     def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo) -> None:
         """Attempt an undo, once no attempt of that step runs here any more."""
@@ -148,7 +146,7 @@ class Steps:
             if _asked_to_stop():
                 raise
             self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, StepCancelled(error)))
-        except Exception as error:  # noqa: BLE001 -- a step may raise anything; it is recorded whole
+        except Exception as error:
             self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, error))
         else:
             self._tell(snapshot.run, self._success(hosted, snapshot.run, step, command, base, result))
@@ -257,7 +255,7 @@ class Steps:
             await asyncio.shield(self._writer.ask(Transacting(run, work)))
         except (RefusedVerb, RunnerClosed):
             return
-        except Exception as error:  # noqa: BLE001 -- the application's own SQL may raise anything; it was rolled back
+        except Exception as error:
             self._tell(run, self._failure(hosted, run, step, command, error, effect=False))
 
     # Back.
@@ -283,7 +281,7 @@ class Steps:
             await self._perform(snapshot.run, command.visit, undo.timeout, function, data, call)
         except (RefusedVerb, RunnerClosed):
             return
-        except Exception as error:  # noqa: BLE001 -- an undo may raise anything; it is recorded whole
+        except Exception as error:
             log.warning(
                 "Undo of step %s of run %s failed at attempt %d: %s",
                 step.name,
@@ -293,9 +291,7 @@ class Steps:
                 extra=_fields(hosted, snapshot.run, step.name, command.attempt),
             )
             final = isinstance(error, undo.retry.never)
-            self._tell(
-                snapshot.run, UndoFailed(command.visit, failure_of(error), self._clock.chance(), final=final)
-            )
+            self._tell(snapshot.run, UndoFailed(command.visit, failure_of(error), self._clock.chance(), final=final))
         else:
             self._tell(snapshot.run, Undone(command.visit))
         await self._thread_over(snapshot.run, command.visit)
@@ -321,7 +317,7 @@ class StepTimeout(TimeoutError):
         super().__init__(f"no result after {seconds} s")
 
 
-class StepCancelled(Exception):  # noqa: N818 -- it is what a step did, not an error of this package
+class StepCancelled(Exception):
     """A step ended in a cancellation that nobody had asked for."""
 
     def __init__(self, error: asyncio.CancelledError) -> None:
@@ -347,9 +343,7 @@ async def _after(before: _Attempt | None, work: Coroutine[Any, Any, None]) -> No
     await work
 
 
-def _undoing(
-    visit: int, function: Callable[..., Any], data: Any, call: Call
-) -> Callable[[Any, Snapshot[Any]], Undone]:
+def _undoing(visit: int, function: Callable[..., Any], data: Any, call: Call) -> Callable[[Any, Snapshot[Any]], Undone]:
     def work(connection: Any, _snapshot: Snapshot[Any]) -> Undone:
         function(data, connection, call)
         return Undone(visit)

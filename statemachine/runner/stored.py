@@ -1,7 +1,7 @@
 """How a run's snapshot and inputs become bytes and come back typed.
 
-Both are JSON through the journal's codec. Values whose type only the workflow knows (an event, the fields a step set) are decoded in
-a second pass, with the types the definition carries.
+Both are JSON through the journal's codec. Values whose type only the workflow knows (an event, the fields a step set)
+are decoded in a second pass, with the types the definition carries.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ class Stored:
 
     def told(self, told: Input, refused: object = None) -> bytes:
         """An input as bytes, for the journal."""
-        return self.codec.encode(Told(told, msgspec.Raw(self.codec.encode(refused)) if refused else msgspec.Raw(b"null")))
+        return self.codec.encode(
+            Told(told, msgspec.Raw(self.codec.encode(refused)) if refused else msgspec.Raw(b"null"))
+        )
 
     def retold(self, raw: bytes) -> tuple[Input, msgspec.Raw]:
         """An input again, typed, and why its handling was refused (JSON; null when it was not)."""
@@ -136,7 +138,11 @@ class Stored:
         return told
 
     def _pending(self, pending: Pending) -> Pending:
-        return msgspec.structs.replace(pending, base=restore(pending.base, self.definition.code.data)) if pending.moved else pending
+        return (
+            msgspec.structs.replace(pending, base=restore(pending.base, self.definition.code.data))
+            if pending.moved
+            else pending
+        )
 
     def _done(self, done: Done) -> Done:
         return msgspec.structs.replace(done, fields=self._some(done.fields))

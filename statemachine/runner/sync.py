@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from persistence import Codec, Journal, open_journal
 from statemachine.declare import State
@@ -25,6 +25,7 @@ from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.runner.verify import Verified
 from statemachine.snapshot import Incident
 from statemachine.workflow import Workflow
 
@@ -203,7 +204,7 @@ class Runner:
 
     # The sync face.
 
-    def __enter__(self) -> Runner:
+    def __enter__(self) -> Self:
         """Open it on a loop of its own, in a background thread."""
         _refuse_in_loop("`with Runner(...)`")
         self._loop = asyncio.new_event_loop()
@@ -375,6 +376,10 @@ class Runner:
             )
         )
 
+    def verify(self, run: str) -> Verified:
+        """See `AsyncRunner.verify`."""
+        return self.wait(self._there.verify(run))
+
     @contextmanager
     def watch(self, run: str) -> Iterator[Iterator[Transitioned]]:
         """See `AsyncRunner.watch`."""
@@ -437,5 +442,3 @@ def _refuse_in_loop(verb: str) -> None:
 
 def _exit() -> None:
     raise SystemExit(128 + signal.SIGTERM)
-
-

@@ -181,7 +181,10 @@ class Transitioned:
 
 @attrs.frozen
 class Receipt:
-    """What became of an event: `accepted`, `deferred` (it waits in the run) or `queued` (another process will take it)."""
+    """What became of an event.
+
+    `accepted`, `deferred` (it waits in the run) or `queued` (another process will take it).
+    """
 
     run: str
     id: str

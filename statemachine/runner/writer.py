@@ -1,7 +1,7 @@
 """Group commit: takes all requests that are ready, has the mover commit them together, and hands out the replies.
 
-There is no added wait: while one batch commits, the next one gathers. On a loop of the runner's own the commit is made inline; on
-an application's loop it is made in a thread, so that an fsync never holds that loop up.
+There is no added wait: while one batch commits, the next one gathers. On a loop of the runner's own the commit is made
+inline; on an application's loop it is made in a thread, so that an fsync never holds that loop up.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Writer:
         except JournalError as error:
             self._refuse(batch, error)
             log.exception("A commit failed")
-        except Exception as error:  # noqa: BLE001 -- whoever asked must hear of it, and the writer must live
+        except Exception as error:
             self._refuse(batch, error)
             log.exception("A batch could not be worked out")
         else:
