@@ -1,1 +1,26 @@
 """The shell around the core: loads runs, works out transitions, commits them, then performs their commands."""
+
+from __future__ import annotations
+
+from statemachine.runner.aio import AsyncRun, AsyncRunner
+from statemachine.runner.clock import Clock, SystemClock
+from statemachine.runner.sync import Client, Run, Runner
+from statemachine.runner.verify import Verified
+from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+
+__all__ = [
+    "AsyncRun",
+    "AsyncRunner",
+    "Client",
+    "Clock",
+    "Entry",
+    "Receipt",
+    "Result",
+    "Run",
+    "RunSummary",
+    "RunView",
+    "Runner",
+    "SystemClock",
+    "Transitioned",
+    "Verified",
+]

@@ -29,6 +29,7 @@ from statemachine.runner.verify import Verified, verify
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
+Entries = list[Entry]
 _POLL = 0.02
 _VERB_PATIENCE = 30.0
 """Seconds a client waits for the owner's answer to a verb."""
@@ -376,7 +377,7 @@ class AsyncRunner:
         records = await self._body.io(lambda: self._body.journal.runs(query))
         return [RunSummary.of(record) for record in records]
 
-    async def journal(self, run: str, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+    async def journal(self, run: str, *, after: int = 0, limit: int = 1000) -> Entries:
         """A run's journal from the line after number `after`, oldest first."""
         self._body.check()
         records = await self._body.io(lambda: self._body.journal.entries(run, after, limit))

@@ -21,6 +21,7 @@ from statemachine.runner.requests import Answering, Deadlines, Holding, Reading,
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
 from statemachine.runner.writer import Writer
+from statemachine.transition import outstanding
 
 log = logging.getLogger("statemachine")
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class Body:
             self.steps.hold()
         suspects: list[tuple[Loaded, RunStep]] = []
         for loaded in found.going:
-            for command in recovery.outstanding(loaded.snapshot):
+            for command in outstanding(loaded.snapshot):
                 visit = (loaded.record.run, command.visit)
                 if isinstance(command, RunStep) and visit in alone:
                     suspects.append((loaded, command))

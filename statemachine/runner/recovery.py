@@ -15,12 +15,10 @@ from typing import Any
 import attrs
 
 from persistence import AttemptRecord, Change, LiveGroup
-from statemachine.commands import RunStep
 from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
 from statemachine.runner.mover import Loaded, Mover
 from statemachine.snapshot import Pending
-from statemachine.transition import outstanding
 
 log = logging.getLogger("statemachine")
 SUSPECT = 2
@@ -132,11 +130,6 @@ def mark(run: str | None = None, visit: int = 0) -> Callable[[Mover], Any]:
 def unmark(mover: Mover) -> None:
     """Say durably that this owner closes in peace."""
     mover.journal.commit(mover.epoch, [Change(ended=((_MARK, 0),))])
-
-
-def steps_of(loaded: Loaded) -> list[RunStep]:
-    """The steps that a run awaits."""
-    return [command for command in outstanding(loaded.snapshot) if isinstance(command, RunStep)]
 
 
 def _mark(mover: Mover, what: str) -> AttemptRecord:

@@ -120,8 +120,8 @@ class Steps:
         elif (error := attempt.task.exception()) is not None:
             log.error("An attempt ended in an error of the runner", exc_info=error)
 
-    def _tell(self, run: str, told: Input) -> None:
-        attempt = self._running.get((run, told.visit)) if not isinstance(told, Lost | Stopped) else None
+    def _tell(self, run: str, told: Succeeded | Failed | Stopped | Undone | UndoFailed) -> None:
+        attempt = self._running.get((run, told.visit))
         if attempt is not None and attempt.task is asyncio.current_task():
             attempt.told = True
         self._writer.ask(Telling(run, told), must=True)

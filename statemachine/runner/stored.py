@@ -57,7 +57,8 @@ class Stored:
 
     @_snapshot.default
     def _type_of_snapshot(self) -> Any:
-        return Snapshot[self.definition.code.data]
+        generic: Any = Snapshot
+        return generic[self.definition.code.data]
 
     def freeze(self, snapshot: Snapshot[Any], before: Snapshot[Any] | None) -> bytes:
         """The snapshot as bytes.

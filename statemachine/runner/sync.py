@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from persistence import Codec, Journal, open_journal
+from persistence import Codec, Journal, SQLiteJournal
 from statemachine.declare import State
 from statemachine.definition import Definition
 from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
@@ -165,7 +165,7 @@ class Runner:
         self._pid = 0
 
     def _make(self, *, inline: bool) -> Body:
-        journal = open_journal(self._journal) if isinstance(self._journal, str | Path) else self._journal
+        journal = SQLiteJournal(self._journal) if isinstance(self._journal, str | Path) else self._journal
         self._opened = journal
         options = Options(inline=inline, client=self._client, **self._settings)  # type: ignore[arg-type]
         self._body = Body(journal, self._workflows, self._clock, options)

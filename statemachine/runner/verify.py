@@ -54,7 +54,7 @@ def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) ->
         elif snapshot is None:
             return Verified(record.run, folded, since, reason=f"the journal begins with entry {entry.seq}")
         else:
-            failure = msgspec.json.decode(refused, type=Failure | None)
+            failure = msgspec.json.decode(bytes(refused) or b"null", type=Failure | None)
             snapshot = transition(hosted.definition, snapshot, told, now, refused=failure).snapshot
             folded += 1
         if snapshot.seq != entry.seq:

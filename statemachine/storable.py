@@ -1,0 +1,84 @@
+"""Which types can be stored and read back equal: refused when a class is compiled, not when a run meets them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import msgspec
+
+from statemachine.data import is_data
+from statemachine.errors import NotStorable
+
+_NESTED = ("item_type", "key_type", "value_type", "type")
+
+
+def check_data(workflow: str, kind: Any) -> None:
+    """Refuse a data type that is mutable, or that `check_type` refuses."""
+    if not isinstance(kind, type) or not is_data(kind):
+        raise NotStorable(workflow, None, f"data is an attrs class, a dataclass or a msgspec.Struct, not {kind!r}")
+    if not is_frozen(kind):
+        message = f"{kind.__qualname__} is mutable; data is replaced and never changed, so make it frozen"
+        raise NotStorable(workflow, None, message)
+    check_type(workflow, kind, "data")
+
+
+def check_type(workflow: str, kind: Any, what: str) -> None:
+    """Refuse a type with `Any`, an undecodable union, a private field or a class that has no fields."""
+    try:
+        msgspec.json.Decoder(kind)
+        info = msgspec.inspect.type_info(kind)
+    except (TypeError, NameError) as error:
+        raise NotStorable(workflow, None, f"{what} {_say(kind)} cannot be decoded: {error}") from error
+    for path, reason in _faults(info, _say(kind), set()):
+        raise NotStorable(workflow, None, f"{what}: {path} {reason}")
+
+
+def is_frozen(kind: type) -> bool:
+    """Whether values of a class with fields cannot be changed."""
+    if issubclass(kind, msgspec.Struct):
+        return bool(kind.__struct_config__.frozen)
+    if attrs.has(kind):
+        return "_frozen_setattrs" in getattr(kind.__setattr__, "__name__", "")
+    if dataclasses.is_dataclass(kind):
+        return bool(getattr(kind, "__dataclass_params__").frozen)  # noqa: B009 -- dataclass leaves it undeclared
+    return False
+
+
+def _faults(info: msgspec.inspect.Type, path: str, seen: set[Any]) -> Iterator[tuple[str, str]]:
+    if isinstance(info, msgspec.inspect.AnyType):
+        yield path, "is Any, whose values come back as other types; name the type"
+    elif isinstance(info, msgspec.inspect.CustomType):
+        yield path, f"is {_say(info.cls)}, which cannot be stored; use attrs, a dataclass, a Struct or a plain type"
+    elif isinstance(info, msgspec.inspect.UnionType):
+        for option in info.types:
+            yield from _faults(option, path, seen)
+    elif isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DataclassType):
+        if info.cls not in seen:
+            seen.add(info.cls)
+            yield from _private(info.cls)
+            for field in info.fields:
+                yield from _faults(field.type, f"{_say(info.cls)}.{field.name}", seen)
+    else:
+        nested = [
+            getattr(info, name) for name in _NESTED if isinstance(getattr(info, name, None), msgspec.inspect.Type)
+        ]
+        for one in (*nested, *getattr(info, "item_types", ())):
+            yield from _faults(one, path, seen)
+
+
+def _private(kind: type) -> Iterator[tuple[str, str]]:
+    fields: tuple[Any, ...] = ()
+    if attrs.has(kind):
+        fields = attrs.fields(kind)
+    elif dataclasses.is_dataclass(kind):
+        fields = dataclasses.fields(kind)
+    for field in fields:
+        if field.name.startswith("_") or not field.init:
+            yield f"{_say(kind)}.{field.name}", "is private or not given at construction, so it would not come back"
+
+
+def _say(kind: Any) -> str:
+    return getattr(kind, "__qualname__", None) or str(kind)
