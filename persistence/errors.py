@@ -51,6 +51,10 @@ class Forked(JournalError):
     """The journal was opened before a fork and is used after it."""
 
 
+class Closed(JournalError):
+    """The journal is used after it was closed."""
+
+
 class ConnectionGuarded(JournalError):
     """A transactional step tried to end or leave the transaction it runs in."""
 

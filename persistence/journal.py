@@ -1,4 +1,7 @@
-"""The Journal protocol: what a runner needs of a place that keeps runs. One contract suite holds every implementation to it."""
+"""The Journal protocol: what a runner needs of a place that keeps runs.
+
+One contract suite holds every implementation to it.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,17 @@ from persistence.records import (
 )
 
 Work = Callable[[Any], Change]
-"""A change that does the application's own work on the journal's connection first; the argument is that connection, guarded."""
+"""A change that does the application's own work on the journal's connection first.
+
+The argument is that connection, guarded.
+"""
 
 
 class Journal(Protocol):
     """Keeps runs. One owner moves them; any number of clients read, and put messages.
 
-    Methods that take `epoch` are the owner's, and raise `Fenced` when another has claimed since. They are called from one thread
-    at a time, though not always the same; the others may be called from any thread.
+    Methods that take `epoch` are the owner's, and raise `Fenced` when another has claimed since. They are called from
+    one thread at a time, though not always the same; the others may be called from any thread.
     """
 
     @property
@@ -55,8 +61,8 @@ class Journal(Protocol):
     def commit(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
         """Make all changes durable in one commit, in order; each is all or nothing by itself.
 
-        The list has, for each change, None or what it failed with, `Stale` when its `expected` is not the run's `seq`. A failed
-        change leaves no trace and does not disturb the others.
+        The list has, for each change, None or what it failed with, `Stale` when its `expected` is not the run's `seq`.
+        A failed change leaves no trace and does not disturb the others.
 
         Raises:
             Fenced: Another owner has claimed; nothing was written.
@@ -86,7 +92,10 @@ class Journal(Protocol):
         ...
 
     def due(self, before: int, limit: int) -> list[tuple[int, str]]:
-        """`(deadline, run)` of runs that are not over, held or paused and have a deadline at or before `before`; earliest first."""
+        """`(deadline, run)` of runs that are not over, held or paused and have a deadline at or before `before`.
+
+        Earliest first.
+        """
         ...
 
     def next_due(self) -> int | None:
@@ -102,9 +111,10 @@ class Journal(Protocol):
         ...
 
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
-        """Queue a message durably, from any process; the same `(run, id, kind)` again gives the first one, as it stands now.
+        """Queue a message durably, from any process; the same `(run, id, kind)` again gives the first one as it stands.
 
-        With `connection`, the application's own (DB-API) on the same database: inside its transaction, so it exists if that commits.
+        With `connection`, the application's own (DB-API) on the same database: inside its transaction, so it exists if
+        that commits.
         """
         ...
 
@@ -129,7 +139,10 @@ class Journal(Protocol):
         ...
 
     def tidy(self, epoch: int) -> None:
-        """Housekeeping between commits (for SQLite: a checkpoint when the log is long). Called when a commit has been acknowledged."""
+        """Housekeeping between commits (for SQLite: a checkpoint when the log is long).
+
+        Called when a commit has been acknowledged.
+        """
         ...
 
     def close(self) -> None:

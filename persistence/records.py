@@ -1,4 +1,6 @@
-"""What a journal keeps, as records of plain columns and bytes. It knows no workflow: whoever writes gives meaning to the bytes.
+"""What a journal keeps, as records of plain columns and bytes.
+
+It knows no workflow: whoever writes gives meaning to the bytes.
 
 Times are whole microseconds since 1970-01-01 UTC.
 """
@@ -129,7 +131,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs to list; every condition given must hold. The newest start first; `after` is the last run of the page before."""
+    """Which runs to list; every condition given must hold. The newest start first.
+
+    `after` is the last run of the page before.
+    """
 
     workflow: str | None = None
     status: str | None = None

@@ -1,0 +1,6 @@
+"""Journals in SQLite files: `SQLiteJournal`, and what its users must know of the SQLite beneath."""
+
+from persistence.sqlite.journal import SQLiteJournal
+from persistence.sqlite.wal import wal_reset_race
+
+__all__ = ["SQLiteJournal", "wal_reset_race"]

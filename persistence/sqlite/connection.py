@@ -1,0 +1,102 @@
+"""How a connection to a journal's database is opened, and the few kept open for reading."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Literal
+
+from persistence.errors import Closed
+from persistence.sqlite.trouble import Translated
+
+Connect = Callable[[str], sqlite3.Connection]
+Synchronous = Literal["FULL", "NORMAL", "EXTRA"]
+
+
+class Opener:
+    """Opens connections with what the journal asks of each.
+
+    Args:
+        path: The database.
+        connect: What opens it: `sqlite3.connect` or another module's that gives connections of the same shape.
+        synchronous: FULL: a commit survives power loss. NORMAL: it survives the process's death; the last ones may be
+            lost with power.
+        busy_timeout: Seconds to wait for another's lock.
+    """
+
+    def __init__(self, path: str, connect: Connect | None, synchronous: Synchronous, busy_timeout: float) -> None:
+        self.path = path
+        self.busy_timeout = busy_timeout
+        self._connect = connect or self._plain
+        self._synchronous = synchronous
+
+    def _plain(self, path: str) -> sqlite3.Connection:
+        return sqlite3.connect(path, timeout=self.busy_timeout, check_same_thread=False, cached_statements=256)
+
+    def open(self) -> sqlite3.Connection:
+        """A connection in autocommit mode that never checkpoints by itself (see `persistence.sqlite.wal`)."""
+        connection = self._connect(self.path)
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        return connection
+
+
+class Pool:
+    """Connections for reading and for clients' short writes.
+
+    As many as were ever in use at once, each for one thread at a time.
+    """
+
+    def __init__(self, opener: Opener) -> None:
+        self._opener = opener
+        self._idle: list[sqlite3.Connection] = []
+        self._every: set[sqlite3.Connection] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Generator[sqlite3.Connection]:
+        """A connection for the length of a `with`; SQLite's errors become the journal's."""
+        with Translated(self._opener.path):
+            connection = self._take()
+            try:
+                yield connection
+            except BaseException:
+                # One that met an error may hold a lock or a half-read statement; a new one costs less than finding out.
+                self._drop(connection)
+                raise
+            if self._closed:
+                self._drop(connection)
+            else:
+                self._idle.append(connection)
+
+    def _take(self) -> sqlite3.Connection:
+        if self._closed:
+            msg = f"Journal {self._opener.path!r} is closed. Open it again."
+            raise Closed(msg)
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = self._opener.open()
+        with self._lock:
+            self._every.add(connection)
+        return connection
+
+    def _drop(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._every.discard(connection)
+        connection.close()
+
+    def every(self) -> list[sqlite3.Connection]:
+        """All that are open, in use or not."""
+        return list(self._every)
+
+    def close(self) -> None:
+        """Close all; one still in use closes when it is given back."""
+        self._closed = True
+        while self._idle:
+            self._drop(self._idle.pop())

@@ -1,0 +1,313 @@
+"""`SQLiteJournal`: the Journal protocol over one SQLite file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from persistence.errors import Fenced, JournalError
+from persistence.journal import Work
+from persistence.records import (
+    AttemptRecord,
+    Change,
+    EntryRecord,
+    LiveGroup,
+    MessageRecord,
+    Query,
+    RunRecord,
+    SeenRecord,
+)
+from persistence.sqlite import reading, sql
+from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous
+from persistence.sqlite.forking import Birth
+from persistence.sqlite.guard import GuardedConnection
+from persistence.sqlite.opening import prepare
+from persistence.sqlite.ownership import Ownership, fenced
+from persistence.sqlite.trouble import Translated
+from persistence.sqlite.wal import LONG, checkpoint, log_length
+from persistence.sqlite.writing import Writer
+
+LOOK_EVERY = 200
+"""Changes between two looks at the length of the write-ahead log; each writes some three pages to it."""
+
+
+class SQLiteJournal:
+    """A journal in an SQLite file on a local disk; the application's own file is welcome.
+
+    Args:
+        path: The database. Made if it is not there; its folder must be.
+        connect: Opens a connection to a path: `sqlite3.connect` by default, or another SQLite's of the same shape
+            (threads may share
+            what it gives: `check_same_thread=False`).
+        synchronous: FULL: a commit survives power loss. NORMAL: faster, and the last commits may be lost with power,
+            though not with the
+            process.
+        busy_timeout: Seconds to wait while others write.
+        adopt: Keep the journal in a database that has tables of its own and no journal yet.
+
+    Raises:
+        Foreign: The file has other tables and `adopt` is False, or it is no database.
+        NewerSchema: A later version of this package made it.
+        Unsuitable: It cannot be a journal where or as it is.
+        Forked: It was open in the parent when this process was made by fork.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        connect: Connect | None = None,
+        synchronous: Synchronous = "FULL",
+        busy_timeout: float = 5.0,
+        adopt: bool = False,
+    ) -> None:
+        self._path = os.fspath(path)
+        self._log = Path(f"{os.path.realpath(self._path)}-wal")
+        self._opener = Opener(self._path, connect, synchronous, busy_timeout)
+        self._birth = Birth(self._path, self._connections)
+        self._pool = Pool(self._opener)
+        self._ownership = Ownership(self._path)
+        self._writing = threading.RLock()
+        self._writer: Writer | None = None
+        self._second: sqlite3.Connection | None = None
+        self._watch: sqlite3.Connection | None = None
+        self._pulse = 0
+        self._heard: tuple[int, int] = (0, 0)
+        self._since_look = 0
+        try:
+            prepare(self._opener, adopt=adopt)
+        except BaseException:
+            self._birth.end()
+            raise
+
+    @property
+    def name(self) -> str:
+        """The path, as it was given."""
+        return self._path
+
+    def _connections(self) -> Iterator[sqlite3.Connection]:
+        """All that are open, for a child that must not close them."""
+        yield from self._pool.every()
+        if self._writer is not None:
+            yield self._writer.connection
+        for connection in (self._second, self._watch):
+            if connection is not None:
+                yield connection
+
+    # ------------------------------------------------------------------------------------------------------ the owner
+
+    def claim(self, owner: str, lease: float) -> int:
+        """See `Journal.claim`. The lock is on `<path>.owner`; see `persistence.sqlite.ownership`."""
+        with self._alone(), Translated(self._path):
+            connection = self._opener.open()
+            try:
+                epoch = self._ownership.claim(connection, owner, lease)
+            except BaseException:
+                connection.close()
+                raise
+            self._drop_writer()
+            self._writer = Writer(connection, self._path)
+            return epoch
+
+    def renew(self, epoch: int) -> None:
+        """See `Journal.renew`. Writes to the lock's file, not to the database."""
+        with self._alone(), self._pool.connection() as connection:
+            self._ownership.renew(connection, epoch)
+
+    def release(self, epoch: int) -> None:
+        """See `Journal.release`."""
+        with self._alone():
+            self._ownership.release(epoch)
+            if not self._ownership.held:
+                self._drop_writer()
+
+    def owner(self) -> str | None:
+        """See `Journal.owner`."""
+        with self._alone():
+            return self._ownership.owner()
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """One thread at a time, in the process that opened the journal."""
+        self._birth.check()
+        with self._writing:
+            yield
+
+    def _owning(self, epoch: int) -> Writer:
+        if self._writer is None:
+            with self._pool.connection() as connection:
+                current, owner = connection.execute(sql.EPOCH).fetchone()
+            raise Fenced(fenced(self._path, epoch, current, owner))
+        return self._writer
+
+    def _drop_writer(self) -> None:
+        if self._second is not None:
+            self._second.close()
+            self._second = None
+        if self._writer is not None:
+            self._writer.connection.close()
+            self._writer = None
+
+    # ----------------------------------------------------------------------------------------------------- committing
+
+    def commit(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
+        """See `Journal.commit`. A `Work` gets a `GuardedConnection`.
+
+        It is called a second time if another's statement voids the batch.
+        """
+        with self._alone():
+            self._since_look += len(changes)
+            return self._owning(epoch).commit(epoch, changes)
+
+    def hold(self, epoch: int, group: LiveGroup, reason: str) -> None:
+        """See `Journal.hold`."""
+        with self._alone():
+            self._owning(epoch).hold(epoch, group, reason)
+
+    def tidy(self, epoch: int) -> None:
+        """See `Journal.tidy`: a checkpoint when the write-ahead log has grown past 4 MiB."""
+        with self._alone():
+            writer = self._owning(epoch)
+            if self._since_look < LOOK_EVERY:
+                return
+            self._since_look = 0
+            if log_length(self._log) > LONG:
+                self._checkpoint(writer)
+
+    def _checkpoint(self, writer: Writer) -> None:
+        with Translated(self._path):
+            if self._second is None:
+                self._second = self._opener.open()
+            checkpoint(writer.connection, self._second)
+
+    # -------------------------------------------------------------------------------------------------------- clients
+
+    def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
+        """See `Journal.put`. A transactional step's own connection is welcome, too."""
+        self._birth.check()
+        if isinstance(connection, GuardedConnection):
+            with connection.unguarded() as own:
+                return reading.put(own, message)
+        if connection is not None:
+            return reading.put(connection, message)
+        with self._pool.connection() as own:
+            own.execute("BEGIN IMMEDIATE")
+            queued = reading.put(own, message)
+            own.execute("COMMIT")
+            return queued
+
+    def pulse(self) -> int:
+        """See `Journal.pulse`. The owner's own commits do not change it."""
+        self._birth.check()
+        if self._writing.acquire(
+            blocking=False
+        ):  # else a commit is under way, and what it is asked next time will tell
+            try:
+                self._listen()
+            finally:
+                self._writing.release()
+        return self._pulse
+
+    def _listen(self) -> None:
+        # SQLite's number is comparable only with itself on one connection
+        # (https://www.sqlite.org/pragma.html#pragma_data_version), and is blind to that connection's own commits: so
+        # the owner asks on the connection that it commits on.
+        if self._writer is not None:
+            connection = self._writer.connection
+        else:
+            connection = self._watch = self._watch or self._opener.open()
+        with Translated(self._path):
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+        heard = (id(connection), version)
+        if heard != self._heard:
+            self._heard = heard
+            self._pulse += 1
+
+    # -------------------------------------------------------------------------------------------------------- reading
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        self._birth.check()
+        with self._pool.connection() as connection:
+            yield connection
+
+    def run(self, run: str) -> RunRecord | None:
+        """See `Journal.run`."""
+        with self._reading() as connection:
+            return reading.run(connection, run)
+
+    def runs(self, query: Query) -> list[RunRecord]:
+        """See `Journal.runs`."""
+        with self._reading() as connection:
+            return reading.runs(connection, query)
+
+    def count(self, query: Query) -> int:
+        """See `Journal.count`."""
+        with self._reading() as connection:
+            return reading.count(connection, query)
+
+    def entries(self, run: str, after: int = 0, limit: int = 1000) -> list[EntryRecord]:
+        """See `Journal.entries`."""
+        with self._reading() as connection:
+            return reading.entries(connection, run, after, limit)
+
+    def seen(self, run: str, id: str) -> SeenRecord | None:
+        """See `Journal.seen`."""
+        with self._reading() as connection:
+            return reading.seen(connection, run, id)
+
+    def due(self, before: int, limit: int) -> list[tuple[int, str]]:
+        """See `Journal.due`."""
+        with self._reading() as connection:
+            return reading.due(connection, before, limit)
+
+    def next_due(self) -> int | None:
+        """See `Journal.next_due`."""
+        with self._reading() as connection:
+            return reading.next_due(connection)
+
+    def busy(self, after: str, limit: int) -> list[str]:
+        """See `Journal.busy`."""
+        with self._reading() as connection:
+            return reading.busy(connection, after, limit)
+
+    def attempts(self) -> list[AttemptRecord]:
+        """See `Journal.attempts`."""
+        with self._reading() as connection:
+            return reading.attempts(connection)
+
+    def inbox(self, after: int, limit: int) -> list[MessageRecord]:
+        """See `Journal.inbox`."""
+        with self._reading() as connection:
+            return reading.inbox(connection, after, limit)
+
+    def message(self, number: int) -> MessageRecord | None:
+        """See `Journal.message`."""
+        with self._reading() as connection:
+            return reading.message(connection, number)
+
+    def live(self) -> list[LiveGroup]:
+        """See `Journal.live`."""
+        with self._reading() as connection:
+            return reading.live(connection)
+
+    def close(self) -> None:
+        """See `Journal.close`. In a child made by fork it does nothing: all of it is the parent's."""
+        if not self._birth.here:
+            return
+        with self._writing:
+            if self._writer is not None and self._ownership.held:
+                with suppress(JournalError):  # what is not copied now is copied by the next owner
+                    self._checkpoint(self._writer)
+            self._drop_writer()
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+            self._pool.close()
+            self._ownership.close()
+            self._birth.end()

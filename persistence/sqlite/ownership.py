@@ -1,0 +1,146 @@
+"""Who moves the runs of a file: an OS lock, a lease, and an epoch that every commit checks.
+
+* The lock tells at once that an owner has died: the system frees it.
+* The lease tells that an owner which has the lock has been suspended. It is renewed in the lock's file, so that an idle
+  owner writes nothing into the database.
+* The epoch makes both safe. It stands in the database, grows with every claim, and is checked inside every commit; an
+  owner that was taken for dead, and was not, is stopped there (`Fenced`), whatever the files say.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+from persistence.errors import Fenced, Owned
+from persistence.sqlite import sql
+from persistence.sqlite.lockfile import LockFile, Stamp, boot, now
+
+_SECOND_LOOK = 0.1
+"""Seconds until a lease that has run out is looked at again.
+
+An owner that has just taken the lock may not have stamped it yet.
+"""
+
+
+class Ownership:
+    """One journal's claim to its file. Not thread-safe: its journal sees to it that one thread at a time is here."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock_path = f"{os.path.realpath(path)}.owner"
+        self._file: LockFile | None = None
+        self._stamp: Stamp | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this journal has claimed and not released."""
+        return self._stamp is not None
+
+    def claim(self, connection: sqlite3.Connection, owner: str, lease: float) -> int:
+        """Become the owner; see `Journal.claim`."""
+        if self._stamp is not None:
+            msg = f"Journal {self._path!r} is owned by this very object, as {self._stamp.owner!r}."
+            raise Owned(msg)
+        file = self._shared()
+        locked = file.lock(self)
+        before = file.read()
+        try:
+            if locked:
+                # Free lock: its owner is dead, unless it is one that took over and has waited for the lock since.
+                if before is not None and before.waits(now()):
+                    self._refuse(before)
+            else:
+                self._see_that_it_is_suspended(file, before)
+            epoch = self._bump(connection, file, owner, None if locked else before)
+        except BaseException:
+            file.unlock(self)
+            raise
+        self._stamp = Stamp(os.getpid(), owner[:200], epoch, now(), lease, boot(), locked)
+        file.write(self._stamp)
+        return epoch
+
+    def _see_that_it_is_suspended(self, file: LockFile, stamp: Stamp | None) -> None:
+        """Raises Owned unless the one that has the lock has let its lease run out."""
+        if stamp is not None and (stamp.alive(now()) or not stamp.of_this_boot):
+            self._refuse(stamp)
+        time.sleep(_SECOND_LOOK)
+        again = file.read()
+        if again is None or again != stamp:
+            self._refuse(again)
+
+    def _refuse(self, stamp: Stamp | None) -> None:
+        who = f"{stamp.owner!r} (process {stamp.pid})" if stamp else "another process, which is just starting"
+        msg = (
+            f"Journal {self._path!r} is owned by {who}. One runner at a time moves a journal: stop that one, open this "
+            "one as a client, or let it stand by."
+        )
+        raise Owned(msg)
+
+    def _bump(self, connection: sqlite3.Connection, file: LockFile, owner: str, suspended: Stamp | None) -> int:
+        """The next epoch, committed. Of two that take over from one suspended owner, the second finds it replaced."""
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            epoch, _ = connection.execute(sql.EPOCH).fetchone()
+            if suspended is not None and (epoch != suspended.epoch or file.read() != suspended):
+                self._refuse(file.read())
+            connection.execute(sql.BUMP_EPOCH, (owner,))
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return int(epoch) + 1
+
+    def renew(self, connection: sqlite3.Connection, epoch: int) -> None:
+        """See `Journal.renew`; and take the lock, if this owner took over without it and it is free by now."""
+        current, owner = connection.execute(sql.EPOCH).fetchone()
+        if self._stamp is None or self._file is None or current != epoch or self._stamp.epoch != epoch:
+            raise Fenced(fenced(self._path, epoch, current, owner))
+        locked = self._file.lock(self)
+        old = self._stamp
+        self._stamp = Stamp(old.pid, old.owner, epoch, now(), old.lease, old.boot, locked)
+        self._file.write(self._stamp)
+
+    def release(self, epoch: int) -> None:
+        """See `Journal.release`."""
+        if self._stamp is None or self._file is None or self._stamp.epoch != epoch:
+            return
+        stamp = self._file.read()
+        if stamp is not None and stamp.epoch == epoch:
+            self._file.write(None)
+        self._file.unlock(self)
+        self._stamp = None
+
+    def owner(self) -> str | None:
+        """See `Journal.owner`."""
+        if self._file is None and not Path(self._lock_path).exists():
+            return None
+        file = self._shared()
+        stamp = file.read()
+        if stamp is None:
+            return None
+        return stamp.owner if stamp.waits(now()) or file.locked() else None
+
+    def close(self) -> None:
+        """Give up the lock, if it is held, and the file."""
+        if self._stamp is not None:
+            self.release(self._stamp.epoch)
+        if self._file is not None:
+            self._file.leave(self)
+            self._file = None
+
+    def _shared(self) -> LockFile:
+        if self._file is None:
+            self._file = LockFile.share(self._lock_path)
+        return self._file
+
+
+def fenced(name: str, epoch: int, current: int, owner: str) -> str:
+    """What Fenced says."""
+    return (
+        f"Journal {name!r} was claimed by {owner!r} (epoch {current}) after this owner (epoch {epoch}). "
+        "Nothing was written; this owner must stop."
+    )

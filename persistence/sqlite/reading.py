@@ -1,0 +1,233 @@
+"""What a journal's database says, as records. Each function takes a connection and leaves nothing open on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from persistence.records import AttemptRecord, EntryRecord, LiveGroup, MessageRecord, Query, RunRecord, SeenRecord
+from persistence.sqlite import sql
+from persistence.sqlite.writing import message_row
+
+_states = lru_cache(maxsize=4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
+_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def _run(row: tuple[Any, ...], snapshot: bytes) -> RunRecord:
+    return RunRecord(
+        run=row[0],
+        workflow=row[1],
+        version=row[2],
+        definition=row[3],
+        status=row[4],
+        states=_states(row[5]),
+        seq=row[6],
+        over=bool(row[7]),
+        busy=bool(row[8]),
+        due=row[9],
+        incidents=row[10],
+        paused=bool(row[11]),
+        held=row[12],
+        started=row[13],
+        updated=row[14],
+        input=row[15],
+        tags=_tags(row[16]),
+        snapshot=snapshot,
+    )
+
+
+def _message(row: tuple[Any, ...]) -> MessageRecord:
+    return MessageRecord(
+        number=row[0],
+        run=row[1],
+        id=row[2],
+        kind=row[3],
+        name=row[4],
+        body=row[5],
+        at=row[6],
+        actor=row[7],
+        reason=row[8],
+        verdict=row[9],
+        answer=row[10],
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------------- runs
+
+
+def run(connection: sqlite3.Connection, run: str) -> RunRecord | None:
+    """See `Journal.run`."""
+    row = connection.execute(sql.RUN, (run,)).fetchone()
+    return None if row is None else _run(row, row[17])
+
+
+def runs(connection: sqlite3.Connection, query: Query) -> list[RunRecord]:
+    """See `Journal.runs`."""
+    source, conditions, values = _where(query)
+    if query.after is not None:
+        conditions.append("(r.started, r.id) < (SELECT started, id FROM statemachine_run WHERE run = ?)")
+        values.append(query.after)
+    statement = f"SELECT {sql.RUN_COLUMNS} FROM {source} {_conditions(conditions)} ORDER BY {_order(query)} LIMIT ?"
+    return [_run(row, b"") for row in connection.execute(statement, (*values, query.limit)).fetchall()]
+
+
+def count(connection: sqlite3.Connection, query: Query) -> int:
+    """See `Journal.count`."""
+    source, conditions, values = _where(query)
+    (number,) = connection.execute(f"SELECT COUNT(*) FROM {source} {_conditions(conditions)}", values).fetchone()
+    return int(number)
+
+
+_CONDITIONS = {
+    "workflow": "r.workflow = ?",
+    "status": "r.status = ?",
+    "started_before": "r.started < ?",
+    "started_after": "r.started > ?",
+    "updated_before": "r.updated < ?",
+}
+
+# Written as the partial indexes have them, so that SQLite sees that they apply.
+_FLAGS = {
+    "incident": ("r.incidents > 0", "r.incidents <= 0"),
+    "held": ("r.held <> ''", "r.held = ''"),
+    "paused": ("r.paused = 1", "r.paused = 0"),
+}
+
+_STATE = "EXISTS (SELECT 1 FROM json_each(r.states) WHERE value = ? OR substr(value, 1, ?) = ?)"
+
+_TAG = """EXISTS (SELECT 1 FROM statemachine_tag AS o
+           WHERE o.name = ? AND o.value = ? AND o.started = r.started AND o.run_id = r.id)"""
+
+
+def _where(query: Query) -> tuple[str, list[str], list[Any]]:
+    """Where to look, under which conditions, with which values. The first tag leads.
+
+    Its runs stand together, newest last.
+    """
+    source = "statemachine_run AS r"
+    conditions: list[str] = []
+    values: list[Any] = []
+    for place, (name, value) in enumerate(query.tags.items()):
+        if place == 0:
+            source = "statemachine_tag AS t CROSS JOIN statemachine_run AS r ON r.id = t.run_id"
+            conditions.append("t.name = ? AND t.value = ?")
+        else:
+            conditions.append(_TAG)
+        values += (name, value)
+    for field, condition in _CONDITIONS.items():
+        value = getattr(query, field)
+        if value is not None:
+            conditions.append(condition)
+            values.append(value)
+    for field, (yes, no) in _FLAGS.items():
+        value = getattr(query, field)
+        if value is not None:
+            conditions.append(yes if value else no)
+    if query.state is not None:
+        conditions.append(_STATE)
+        values += (query.state, len(query.state) + 1, f"{query.state}.")
+    return source, conditions, values
+
+
+def _conditions(conditions: list[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _order(query: Query) -> str:
+    return "t.started DESC, t.run_id DESC" if query.tags else "r.started DESC, r.id DESC"
+
+
+def live(connection: sqlite3.Connection) -> list[LiveGroup]:
+    """See `Journal.live`."""
+    return [
+        LiveGroup(workflow=workflow, definition=definition, states=_states(states), runs=number)
+        for workflow, definition, states, number in connection.execute(sql.LIVE).fetchall()
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- what is known of one
+
+
+def entries(connection: sqlite3.Connection, run: str, after: int, limit: int) -> list[EntryRecord]:
+    """See `Journal.entries`."""
+    return [
+        EntryRecord(
+            run=run,
+            seq=row[0],
+            at=row[1],
+            kind=row[2],
+            name=row[3],
+            event_id=row[4],
+            actor=row[5],
+            reason=row[6],
+            definition=row[7],
+            states=_states(row[8]),
+            body=row[9],
+        )
+        for row in connection.execute(sql.ENTRIES, (run, after, limit)).fetchall()
+    ]
+
+
+def seen(connection: sqlite3.Connection, run: str, id: str) -> SeenRecord | None:
+    """See `Journal.seen`."""
+    row = connection.execute(sql.SEEN, (run, id)).fetchone()
+    return None if row is None else SeenRecord(run=run, id=id, seq=row[0], verdict=row[1])
+
+
+# --------------------------------------------------------------------------------------------------- what is to be done
+
+
+def due(connection: sqlite3.Connection, before: int, limit: int) -> list[tuple[int, str]]:
+    """See `Journal.due`."""
+    return connection.execute(sql.DUE, (before, limit)).fetchall()
+
+
+def next_due(connection: sqlite3.Connection) -> int | None:
+    """See `Journal.next_due`."""
+    row = connection.execute(sql.NEXT_DUE).fetchone()
+    return None if row is None else row[0]
+
+
+def busy(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
+    """See `Journal.busy`."""
+    return [run for (run,) in connection.execute(sql.BUSY, (after, limit)).fetchall()]
+
+
+def attempts(connection: sqlite3.Connection) -> list[AttemptRecord]:
+    """See `Journal.attempts`."""
+    return [
+        AttemptRecord(run=run, visit=visit, step=step, epoch=epoch, crashes=crashes)
+        for run, visit, step, epoch, crashes in connection.execute(sql.ATTEMPTS).fetchall()
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------------- messages
+
+
+def inbox(connection: sqlite3.Connection, after: int, limit: int) -> list[MessageRecord]:
+    """See `Journal.inbox`."""
+    return [_message(row) for row in connection.execute(sql.INBOX, (after, limit)).fetchall()]
+
+
+def message(connection: sqlite3.Connection, number: int) -> MessageRecord | None:
+    """See `Journal.message`."""
+    row = connection.execute(sql.MESSAGE, (number,)).fetchone()
+    return None if row is None else _message(row)
+
+
+def put(connection: Any, message: MessageRecord) -> MessageRecord:
+    """Queue a message on any DB-API connection, in whatever transaction it is.
+
+    The message as it stands, the first of its id.
+    """
+    cursor = connection.cursor()
+    if isinstance(cursor, sqlite3.Cursor):
+        cursor.row_factory = None
+    cursor.execute(sql.INSERT_MESSAGE, message_row(message))
+    cursor.execute(sql.MESSAGE_BY_ID, (message.run, message.id, message.kind))
+    row = cursor.fetchone()
+    cursor.close()
+    return _message(tuple(row))

@@ -1,0 +1,172 @@
+"""The tables, made and migrated by one sqlite-utils `Migrations` set.
+
+This module costs an import of sqlite_utils, so it is imported only where a schema is made (see
+`persistence.sqlite.opening`, which knows the migrations' names without it). A migration that was ever published is
+never changed: a later one changes what it made.
+
+Columns that never change once a run is there (`workflow`, `started`, `input`, `tags`) and those that seldom do are
+indexed; the ones that every transition writes are not, so that a transition touches one page of runs and the end of the
+entries. The snapshot stands last in its row, so that a listing does not read what of it has spilled over.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+from persistence.sqlite.sql import MIGRATION_SET
+
+migrations = Migrations(MIGRATION_SET)
+
+TABLES = (
+    """
+    CREATE TABLE statemachine_owner (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        epoch INTEGER NOT NULL,                  -- grows by one with every claim; checked inside every commit
+        owner TEXT NOT NULL
+    )
+    """,
+    "INSERT INTO statemachine_owner (one, epoch, owner) VALUES (1, 0, '')",
+    """
+    CREATE TABLE statemachine_run (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL UNIQUE,
+        workflow TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        definition TEXT NOT NULL,
+        status TEXT NOT NULL,
+        states TEXT NOT NULL,                    -- JSON array of the active leaves
+        seq INTEGER NOT NULL,
+        over INTEGER NOT NULL,
+        busy INTEGER NOT NULL,
+        due INTEGER,                             -- microseconds since 1970 UTC, as all times
+        incidents INTEGER NOT NULL,
+        paused INTEGER NOT NULL,
+        held TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        input BLOB NOT NULL,
+        tags TEXT NOT NULL,                      -- JSON object
+        snapshot BLOB NOT NULL                   -- JSON
+    )
+    """,
+    "CREATE INDEX statemachine_run_started ON statemachine_run (started)",
+    "CREATE INDEX statemachine_run_workflow ON statemachine_run (workflow, started)",
+    "CREATE INDEX statemachine_run_status ON statemachine_run (status, started)",
+    "CREATE INDEX statemachine_run_live ON statemachine_run (started) WHERE over = 0",
+    """
+    CREATE INDEX statemachine_run_due ON statemachine_run (due, run)
+    WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
+    """,
+    "CREATE INDEX statemachine_run_busy ON statemachine_run (run) WHERE busy = 1 AND over = 0 AND held = ''",
+    "CREATE INDEX statemachine_run_incident ON statemachine_run (started) WHERE incidents > 0",
+    "CREATE INDEX statemachine_run_held ON statemachine_run (started) WHERE held <> ''",
+    "CREATE INDEX statemachine_run_paused ON statemachine_run (started) WHERE paused = 1",
+    """
+    CREATE TABLE statemachine_tag (
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        started INTEGER NOT NULL,                -- of the run, so that a page of runs with a tag is one range
+        run_id INTEGER NOT NULL,
+        PRIMARY KEY (name, value, started, run_id)
+    ) WITHOUT ROWID
+    """,
+    # Entries are appended; a table of its own order and a small index beside it measured a third faster than one
+    # clustered by run, because the pages of the entries are written full and once.
+    """
+    CREATE TABLE statemachine_entry (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        actor TEXT,
+        reason TEXT,
+        definition TEXT NOT NULL,
+        states TEXT NOT NULL,
+        body BLOB NOT NULL,                      -- JSON
+        UNIQUE (run_id, seq)
+    )
+    """,
+    """
+    CREATE TABLE statemachine_seen (
+        run_id INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        verdict TEXT NOT NULL,
+        PRIMARY KEY (run_id, id)
+    ) WITHOUT ROWID
+    """,
+    # AUTOINCREMENT: a number is never given twice, so "after number n" never misses a message.
+    """
+    CREATE TABLE statemachine_inbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL,
+        id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        body BLOB NOT NULL,                      -- JSON
+        at INTEGER NOT NULL,
+        actor TEXT,
+        reason TEXT,
+        verdict TEXT NOT NULL DEFAULT '',
+        answer BLOB NOT NULL DEFAULT x'',
+        UNIQUE (run, id, kind)
+    )
+    """,
+    "CREATE INDEX statemachine_inbox_waiting ON statemachine_inbox (number) WHERE verdict = ''",
+    """
+    CREATE TABLE statemachine_attempt (
+        run TEXT NOT NULL,
+        visit INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        crashes INTEGER NOT NULL,
+        PRIMARY KEY (run, visit)
+    ) WITHOUT ROWID
+    """,
+)
+
+
+def _iso(column: str) -> str:
+    """SQL that writes microseconds since 1970 as ISO 8601 in UTC; NULL stays NULL."""
+    return (
+        f"strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000000, 'unixepoch') || printf('.%06dZ', {column} % 1000000)"
+        f" AS {column.rpartition('.')[2]}"
+    )
+
+
+VIEWS = (
+    f"""
+    CREATE VIEW statemachine_log AS
+    SELECT r.run, r.workflow, e.seq, {_iso("e.at")}, e.kind, e.name, e.event_id, e.actor, e.reason,
+           e.states, CAST(e.body AS TEXT) AS body, e.definition
+    FROM statemachine_entry AS e JOIN statemachine_run AS r ON r.id = e.run_id
+    """,
+    f"""
+    CREATE VIEW statemachine_overview AS
+    SELECT run, workflow, version, status, states, seq, over, busy, {_iso("due")}, incidents, paused, held,
+           {_iso("started")}, {_iso("updated")}, tags, definition, CAST(snapshot AS TEXT) AS snapshot
+    FROM statemachine_run
+    """,
+)
+
+
+@migrations(name="m001_tables")
+def _tables(db: Database) -> None:
+    for statement in TABLES:
+        db.conn.execute(statement)
+
+
+@migrations(name="m002_views")
+def _views(db: Database) -> None:
+    for statement in VIEWS:
+        db.conn.execute(statement)
+
+
+def apply(connection: sqlite3.Connection) -> None:
+    """Apply the migrations that the database lacks, inside the caller's transaction."""
+    migrations.apply(Database(connection, execute_plugins=False))

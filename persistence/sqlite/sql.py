@@ -1,0 +1,132 @@
+"""The SQL of the hot path and of reading, in named blocks.
+
+Everything else that a journal says to SQLite stands where it is said.
+"""
+
+MIGRATION_SET = "statemachine"
+MIGRATIONS = ("m001_tables", "m002_views")
+"""The schema this package knows, in order; `persistence.sqlite.schema` makes it.
+
+A file with more is a later version's.
+"""
+
+# ------------------------------------------------------------------------------------------------------------ the owner
+
+EPOCH = "SELECT epoch, owner FROM statemachine_owner"
+
+BUMP_EPOCH = "UPDATE statemachine_owner SET epoch = epoch + 1, owner = ?"
+
+# ---------------------------------------------------------------------------------------------------------- transitions
+
+INSERT_RUN = """
+INSERT INTO statemachine_run (version, definition, status, states, seq, over, busy, due, incidents, paused, held,
+                              updated, snapshot, run, workflow, started, input, tags)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run) DO NOTHING
+"""
+
+# An UPDATE rewrites the index entries of each column that it names, changed or not. Most transitions change no
+# indexed column, so this one names none and asks in its WHERE that they are as they were; measured: a third less
+# written for each transition than by naming all. Where it finds no row, UPDATE_RUN_WHOLE decides.
+UPDATE_RUN = """
+UPDATE statemachine_run SET version = ?, definition = ?, states = ?, seq = ?, updated = ?, snapshot = ?
+WHERE run = ? AND seq = ? AND workflow = ? AND status = ? AND over = ? AND busy = ? AND due IS ?
+  AND incidents = ? AND paused = ? AND held = ?
+"""
+
+UPDATE_RUN_WHOLE = """
+UPDATE statemachine_run
+SET version = ?, definition = ?, status = ?, states = ?, seq = ?, over = ?, busy = ?, due = ?, incidents = ?,
+    paused = ?, held = ?, updated = ?, snapshot = ?
+WHERE run = ? AND seq = ? AND workflow = ?
+"""
+
+# A workflow that was renamed takes its runs along as they are moved; seldom, so apart from what is frequent.
+RENAME_WORKFLOW = "UPDATE statemachine_run SET workflow = ? WHERE run = ? AND seq = ?"
+
+RUN_SEQ = "SELECT seq FROM statemachine_run WHERE run = ?"
+
+INSERT_TAG = """
+INSERT INTO statemachine_tag (name, value, started, run_id)
+VALUES (?, ?, ?, (SELECT id FROM statemachine_run WHERE run = ?))
+"""
+
+INSERT_ENTRY = """
+INSERT INTO statemachine_entry (run_id, seq, at, kind, name, event_id, actor, reason, definition, states, body)
+VALUES ((SELECT id FROM statemachine_run WHERE run = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+INSERT_SEEN = """
+INSERT INTO statemachine_seen (run_id, id, seq, verdict)
+VALUES ((SELECT id FROM statemachine_run WHERE run = ?), ?, ?, ?)
+ON CONFLICT DO NOTHING
+"""
+
+ANSWER = "UPDATE statemachine_inbox SET verdict = ?, answer = ? WHERE number = ?"
+
+INSERT_MESSAGE = """
+INSERT INTO statemachine_inbox (run, id, kind, name, body, at, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run, id, kind) DO NOTHING
+"""
+
+BEGIN_ATTEMPT = "INSERT OR REPLACE INTO statemachine_attempt (run, visit, step, epoch, crashes) VALUES (?, ?, ?, ?, ?)"
+
+END_ATTEMPT = "DELETE FROM statemachine_attempt WHERE run = ? AND visit = ?"
+
+HOLD = """
+UPDATE statemachine_run SET held = ?
+WHERE over = 0 AND workflow = ? AND definition = ? AND states = ?
+"""
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+RUN_COLUMNS = """r.run, r.workflow, r.version, r.definition, r.status, r.states, r.seq, r.over, r.busy, r.due,
+       r.incidents, r.paused, r.held, r.started, r.updated, r.input, r.tags"""
+
+RUN = f"SELECT {RUN_COLUMNS}, r.snapshot FROM statemachine_run AS r WHERE r.run = ?"
+
+ENTRIES = """
+SELECT seq, at, kind, name, event_id, actor, reason, definition, states, body FROM statemachine_entry
+WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?) AND seq > ?
+ORDER BY seq LIMIT ?
+"""
+
+SEEN = """
+SELECT seq, verdict FROM statemachine_seen
+WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?) AND id = ?
+"""
+
+DUE = """
+SELECT due, run FROM statemachine_run
+WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = '' AND due <= ?
+ORDER BY due, run LIMIT ?
+"""
+
+NEXT_DUE = """
+SELECT due FROM statemachine_run
+WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
+ORDER BY due LIMIT 1
+"""
+
+BUSY = """
+SELECT run FROM statemachine_run
+WHERE busy = 1 AND over = 0 AND held = '' AND run > ?
+ORDER BY run LIMIT ?
+"""
+
+ATTEMPTS = "SELECT run, visit, step, epoch, crashes FROM statemachine_attempt ORDER BY run, visit"
+
+MESSAGE_COLUMNS = "number, run, id, kind, name, body, at, actor, reason, verdict, answer"
+
+MESSAGE = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE number = ?"
+
+MESSAGE_BY_ID = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE run = ? AND id = ? AND kind = ?"
+
+INBOX = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE verdict = '' AND number > ? ORDER BY number LIMIT ?"
+
+LIVE = """
+SELECT workflow, definition, states, COUNT(*) FROM statemachine_run
+WHERE over = 0
+GROUP BY workflow, definition, states
+ORDER BY workflow, definition, states
+"""

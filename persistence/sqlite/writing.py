@@ -1,0 +1,272 @@
+"""The owner's commits: changes in order on one connection, each all or nothing, all durable at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from persistence.errors import CommitUnknown, ConnectionGuarded, Fenced, JournalError, Stale
+from persistence.journal import Work
+from persistence.records import Change, LiveGroup, MessageRecord, RunRecord
+from persistence.sqlite import sql
+from persistence.sqlite.guard import Guard, GuardedConnection
+from persistence.sqlite.ownership import fenced
+from persistence.sqlite.trouble import FATAL, Translated, meaning
+
+_encode = msgspec.json.Encoder().encode
+
+
+@lru_cache(maxsize=4096)
+def states_text(states: tuple[str, ...]) -> str:
+    """Active leaves as a column holds them."""
+    return _encode(states).decode()
+
+
+def tags_text(tags: Mapping[str, str]) -> str:
+    """Tags as a column holds them."""
+    return _encode(dict(tags)).decode() if tags else "{}"
+
+
+def message_row(message: MessageRecord) -> tuple[Any, ...]:
+    """A message's columns in the order of `sql.INSERT_MESSAGE`."""
+    return (
+        message.run,
+        message.id,
+        message.kind,
+        message.name,
+        message.body,
+        message.at,
+        message.actor,
+        message.reason,
+    )
+
+
+class _Voided(Exception):
+    """One change's failure ended the whole transaction. Internal: the changes are then committed one by one."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Writer:
+    """Writes changes. Not thread-safe: its journal sees to it that one thread at a time is here."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self.connection = connection
+        self._name = name
+        self._guard = Guard(connection)
+        self._cursor = connection.cursor()
+        self._execute = self._cursor.execute
+
+    # -------------------------------------------------------------------------------------------------- a transaction
+
+    def commit(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
+        """See `Journal.commit`."""
+        with Translated(self._name):
+            try:
+                return self._together(epoch, changes)
+            except _Voided as voided:
+                return [voided.error] if len(changes) == 1 else self._apart(epoch, changes)
+
+    def _together(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
+        self._begin(epoch)
+        try:
+            # The transaction itself is the savepoint of a change that is alone.
+            alone = len(changes) == 1
+            failures = [self._perform(changes[0])] if alone else [self._attempt(change) for change in changes]
+        except BaseException:
+            self._roll_back()
+            raise
+        if alone and failures[0] is not None:
+            self._roll_back()
+        else:
+            self._end()
+        return failures
+
+    def _apart(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
+        """Give each change a transaction of its own, so that the one which voids its own harms no other."""
+        failures: list[Exception | None] = []
+        for change in changes:
+            try:
+                failures += self.commit(epoch, [change])
+            except JournalError as error:
+                if not failures:
+                    raise
+                msg = f"Journal {self._name!r}: {len(failures)} of {len(changes)} changes were decided, then: {error}"
+                raise CommitUnknown(msg) from error
+        return failures
+
+    def hold(self, epoch: int, group: LiveGroup, reason: str) -> None:
+        """See `Journal.hold`."""
+        with Translated(self._name):
+            self._begin(epoch)
+            try:
+                self._execute(sql.HOLD, (reason, group.workflow, group.definition, states_text(group.states)))
+            except BaseException:
+                self._roll_back()
+                raise
+            self._end()
+
+    def _begin(self, epoch: int) -> None:
+        self._execute("BEGIN IMMEDIATE")
+        now, owner = self._execute(sql.EPOCH).fetchone()
+        if now != epoch:
+            self._roll_back()
+            raise Fenced(fenced(self._name, epoch, now, owner))
+
+    def _roll_back(self) -> None:
+        # FULL, IOERR and NOMEM may have rolled back already (https://www.sqlite.org/lang_transaction.html).
+        if self.connection.in_transaction:
+            self._execute("ROLLBACK")
+
+    def _end(self) -> None:
+        try:
+            self._execute("COMMIT")
+        except sqlite3.Error as error:
+            refused = self.connection.in_transaction
+            self._roll_back()
+            if refused:
+                # Still inside: SQLite declined before it wrote (locked, or a deferred constraint of the application's).
+                raise (meaning(error, self._name) or _Voided(error)) from error
+            msg = (
+                f"Journal {self._name!r}: the commit failed ({error}), and whether it happened is unknown. "
+                "Discard what is in memory, and read the runs' seq to learn it."
+            )
+            raise CommitUnknown(msg) from error
+
+    # ------------------------------------------------------------------------------------------------------- a change
+
+    def _attempt(self, change: Change | Work) -> Exception | None:
+        self._execute("SAVEPOINT statemachine_change")
+        failure = self._perform(change)
+        if failure is not None:
+            self._execute("ROLLBACK TO statemachine_change")
+        self._execute("RELEASE statemachine_change")
+        return failure
+
+    def _perform(self, change: Change | Work) -> Exception | None:
+        """Do one change in the open transaction. What it failed with, when that concerns nothing but this change."""
+        if not isinstance(change, Change):
+            done = self._work(change)
+            if isinstance(done, Exception):
+                return done
+            change = done
+        try:
+            self._apply(change)
+        except Exception as error:
+            known = meaning(error, self._name)
+            if isinstance(known, FATAL):
+                raise known from error
+            if not self.connection.in_transaction:
+                raise _Voided(error) from error
+            return error
+        return None
+
+    def _work(self, work: Work) -> Change | Exception:
+        """Let the application work in the transaction.
+
+        What it raises may come from anywhere, another database included; trouble of ours is only what its connection
+        met.
+        """
+        guarded = GuardedConnection(self.connection, self._guard, self._name)
+        self._guard.on_duty = True
+        try:
+            done: Change | Exception = work(guarded)
+        except Exception as error:  # noqa: BLE001 - whatever it raises is what its change failed with
+            done = error
+        finally:
+            self._guard.on_duty = False
+            guarded.end()
+        if guarded.trouble is not None:
+            raise guarded.trouble
+        if not self.connection.in_transaction:
+            msg = "A transactional step's statement rolled everything back (OR ROLLBACK, RAISE(ROLLBACK))."
+            raise _Voided(done if isinstance(done, Exception) else ConnectionGuarded(msg))
+        return done
+
+    def _write_run(self, run: RunRecord, expected: int) -> None:
+        states = states_text(run.states)
+        columns = (
+            run.version,
+            run.definition,
+            run.status,
+            states,
+            run.seq,
+            run.over,
+            run.busy,
+            run.due,
+            run.incidents,
+            run.paused,
+            run.held,
+            run.updated,
+            run.snapshot,
+        )
+        if expected < 0:
+            self._insert_run(run, columns)
+            return
+        unchanged = (run.status, run.over, run.busy, run.due, run.incidents, run.paused, run.held)
+        written = (run.version, run.definition, states, run.seq, run.updated, run.snapshot)
+        if self._changes(sql.UPDATE_RUN, (*written, run.run, expected, run.workflow, *unchanged)):
+            return
+        whole = (*columns, run.run, expected, run.workflow)
+        if self._changes(sql.UPDATE_RUN_WHOLE, whole):
+            return
+        if self._changes(sql.RENAME_WORKFLOW, (run.workflow, run.run, expected)):
+            self._execute(sql.UPDATE_RUN_WHOLE, whole)
+            return
+        raise Stale(self._stale(run, expected))
+
+    def _insert_run(self, run: RunRecord, columns: tuple[Any, ...]) -> None:
+        columns = (*columns, run.run, run.workflow, run.started, run.input, tags_text(run.tags))
+        if not self._changes(sql.INSERT_RUN, columns):
+            raise Stale(self._stale(run, -1))
+        for name, value in run.tags.items():
+            self._execute(sql.INSERT_TAG, (name, value, run.started, run.run))
+
+    def _stale(self, run: RunRecord, expected: int) -> str:
+        row = self._execute(sql.RUN_SEQ, (run.run,)).fetchone()
+        at = "does not exist" if row is None else f"is at {row[0]}"
+        wanted = "the change was to start it" if expected < 0 else f"the change was made for {expected}"
+        return f"Run {run.run!r} {at}; {wanted}."
+
+    def _changes(self, statement: str, parameters: tuple[Any, ...]) -> bool:
+        self._execute(statement, parameters)
+        return self._cursor.rowcount == 1
+
+    def _apply(self, change: Change) -> None:
+        execute = self._execute
+        run = change.run
+        if run is not None:
+            self._write_run(run, change.expected)
+        for entry in change.entries:
+            execute(
+                sql.INSERT_ENTRY,
+                (
+                    entry.run,
+                    entry.seq,
+                    entry.at,
+                    entry.kind,
+                    entry.name,
+                    entry.event_id,
+                    entry.actor,
+                    entry.reason,
+                    entry.definition,
+                    states_text(entry.states),
+                    entry.body,
+                ),
+            )
+        for seen in change.seen:
+            execute(sql.INSERT_SEEN, (seen.run, seen.id, seen.seq, seen.verdict))
+        for answer in change.answers:
+            execute(sql.ANSWER, (answer.verdict, answer.answer, answer.number))
+        for message in change.messages:
+            execute(sql.INSERT_MESSAGE, message_row(message))
+        for attempt in change.begun:
+            execute(sql.BEGIN_ATTEMPT, (attempt.run, attempt.visit, attempt.step, attempt.epoch, attempt.crashes))
+        for ended in change.ended:
+            execute(sql.END_ATTEMPT, ended)
