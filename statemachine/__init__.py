@@ -4,24 +4,6 @@ from __future__ import annotations
 
 from statemachine import _clash as _clash
 from statemachine.data import evolve
-from statemachine.declare import (
-    Call,
-    Compound,
-    Connection,
-    Event,
-    History,
-    Outbox,
-    Parallel,
-    State,
-    after,
-    always,
-    joined,
-    on,
-    on_entry,
-    on_exit,
-    step,
-    transaction,
-)
 from statemachine.definition import Definition
 from statemachine.errors import (
     AlreadyStarted,
@@ -43,8 +25,12 @@ from statemachine.errors import (
     UndeclaredEvent,
     UnknownWorkflow,
 )
+from statemachine.events import Call, Connection, Event, Outbox
 from statemachine.retry import Retry
 from statemachine.runner import AsyncRun, AsyncRunner, Client, Receipt, Result, Run, Runner, RunSummary, RunView
+from statemachine.states import Compound, History, Parallel, State
+from statemachine.steps import step, transaction
+from statemachine.transitions import after, always, joined, on, on_entry, on_exit
 from statemachine.workflow import Workflow
 
 __all__ = [

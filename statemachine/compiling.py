@@ -11,25 +11,15 @@ from typing import Any
 
 import attrs
 
-from statemachine.declare import (
-    Arm,
-    Arms,
-    Declared,
-    Event,
-    History,
-    State,
-    Step,
-    Target,
-    Transition,
-    Work,
-    _Nested,
-    event_name,
-)
 from statemachine.definition import Code, Definition, StateSpec, StepSpec, TimerSpec, TransitionSpec, UndoSpec
 from statemachine.errors import BrokenState, BrokenStep, BrokenTransition
+from statemachine.events import Event, event_name
 from statemachine.identity import hash_of
 from statemachine.signatures import Bound, Reader
+from statemachine.states import Arm, Arms, History, Nested, State, Target
+from statemachine.steps import Step, Work
 from statemachine.storable import check_data, check_type
+from statemachine.transitions import Declared, Transition
 from statemachine.validation import validate
 
 
@@ -167,7 +157,7 @@ class Compiler:
     def _deferred(self, events: tuple[type[Event], ...]) -> tuple[str, ...]:
         return tuple(event_name(event) for event in events)
 
-    def _initial(self, space: Mapping[str, Any], inside: type[_Nested] | None) -> tuple[str, ...]:
+    def _initial(self, space: Mapping[str, Any], inside: type[Nested] | None) -> tuple[str, ...]:
         found = [self.names[id(item)] for item in space.values() if _is_initial(item)]
         if len(found) != 1:
             where = inside.path if inside else None
@@ -390,7 +380,7 @@ def _declared(cls: type) -> Iterator[Step[Any, ..., Any] | Declared]:
 
 
 def _nested(item: Any) -> bool:
-    return isinstance(item, type) and issubclass(item, _Nested)
+    return isinstance(item, type) and issubclass(item, Nested)
 
 
 def _is_initial(item: Any) -> bool:

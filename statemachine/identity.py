@@ -1,7 +1,7 @@
 """The hash of a definition: what a run was made under, compared when a new version of a workflow meets old runs.
 
-It covers the structure, the qualified names of guards and handlers, and the schemas of data, events and results. It does not cover
-bytecode, docstrings, module paths, retries and timeouts: those may change under a run.
+It covers the structure, the qualified names of guards and handlers, and the schemas of data, events and results. It
+does not cover bytecode, docstrings, module paths, retries and timeouts: those may change under a run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reads the functions of a workflow when its class is compiled: what they ask for, and whether their types fit.
 
-What a type checker cannot see (a guard over another data type, a handler for another event) is found here, at import. The shapes the
-core calls are made here too, so that nothing is looked up while a run moves.
+What a type checker cannot see (a guard over another data type, a handler for another event) is found here, at import.
+The shapes the core calls are made here too, so that nothing is looked up while a run moves.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 
 import attrs
 
-from statemachine.declare import Call, Connection, Outbox, seconds
 from statemachine.definition import Function
 from statemachine.errors import BrokenFunction
+from statemachine.events import Call, Connection, Outbox
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
+from statemachine.steps import seconds
 
 Bound = Callable[[Any], Function]
 """Gives a function, as the core or a host calls it, for one workflow object."""
@@ -98,10 +99,10 @@ class Reader:
         if returns is not Any:
             self._same(function, hints, "return", returns)
         if transactional:
-            return lambda owner: lambda data, connection, _call: function(owner, data, connection)
+            return lambda owner: _transaction_without_call(functools.partial(function, owner))
         if asynchronous:
-            return lambda owner: _without_call(functools.partial(function, owner))
-        return lambda owner: lambda data, _call: function(owner, data)
+            return lambda owner: _async_without_call(functools.partial(function, owner))
+        return lambda owner: _without_call(functools.partial(function, owner))
 
     def result(self, function: Callable[..., Any]) -> Any:
         """What a step says that it returns."""
@@ -155,18 +156,41 @@ class _Takes:
 
 def _adapted(function: Callable[..., Any], takes: _Takes) -> Function:
     """The function as the core calls it: `(data, occurrence, scope)`."""
+
+    def with_data(data: Any, _occurrence: Occurrence, _scope: Scope) -> Any:
+        return function(data)
+
+    def with_event(data: Any, occurrence: Occurrence, _scope: Scope) -> Any:
+        return function(data, occurrence.value)
+
+    def with_outbox(data: Any, _occurrence: Occurrence, scope: Scope) -> Any:
+        return function(data, Outbox(scope))
+
+    def with_both(data: Any, occurrence: Occurrence, scope: Scope) -> Any:
+        return function(data, occurrence.value, Outbox(scope))
+
     if takes.outbox:
-        if takes.events:
-            return lambda data, occurrence, scope: function(data, occurrence.value, Outbox(scope))
-        return lambda data, _occurrence, scope: function(data, Outbox(scope))
-    if takes.events:
-        return lambda data, occurrence, _scope: function(data, occurrence.value)
-    return lambda data, _occurrence, _scope: function(data)
+        return with_both if takes.events else with_outbox
+    return with_event if takes.events else with_data
+
+
+def _transaction_without_call(function: Callable[..., Any]) -> Function:
+    def call(data: Any, connection: Any, _call: Call) -> Any:
+        return function(data, connection)
+
+    return call
+
+
+def _async_without_call(function: Callable[..., Any]) -> Function:
+    async def call(data: Any, _call: Call) -> Any:
+        return await function(data)
+
+    return call
 
 
 def _without_call(function: Callable[..., Any]) -> Function:
-    async def call(data: Any, _call: Call) -> Any:
-        return await function(data)
+    def call(data: Any, _call: Call) -> Any:
+        return function(data)
 
     return call
 

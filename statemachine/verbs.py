@@ -2,10 +2,12 @@
 
 | incident | retry | skip | done |
 |---|---|---|---|
-| step, pivot, lost, crashes, result | attempt it again, same key | it had no effect: `failed=` state, else undo the run | it took effect: go on |
+| step, pivot, lost, crashes, result | attempt it again, same key | it had no effect | it took effect: go on |
 | conflict | — | keep the present values | take the step's values |
 | handler | handle the event again | drop the event | — |
 | undo | attempt it again | leave it not undone | it is undone |
+
+A step that had no effect goes to its `failed=` state, or the run is undone.
 """
 
 from __future__ import annotations

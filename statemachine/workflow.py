@@ -7,9 +7,9 @@ import typing
 from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 
 from statemachine.compiling import Compiled, Compiler
-from statemachine.declare import State, _Nested
 from statemachine.definition import Definition
 from statemachine.errors import BrokenState
+from statemachine.states import Nested, State
 
 D = TypeVar("D")
 
@@ -18,17 +18,17 @@ D = TypeVar("D")
 class Workflow(Generic[D]):
     """Base of workflows over data of type D.
 
-    States, steps and transitions are class attributes without annotation. Annotated attributes are collaborators: arguments of the
-    constructor, given by the application, never journaled.
+    States, steps and transitions are class attributes without annotation. Annotated attributes are collaborators:
+    arguments of the constructor, given by the application, never journaled.
 
-    Class line: `class LoanApproval(Workflow[Loan], name="loan-approval", version=1, was=("loan",))`. The name is what the journal
-    stores, the class's own when not given; `was` lists names it had.
+    Class line: `class LoanApproval(Workflow[Loan], name="loan-approval", version=1, was=("loan",))`. The name is what
+    the journal stores, the class's own when not given; `was` lists names it had.
 
     Attributes:
         definition: What it compiles to.
 
     Raises:
-        DefinitionError: On making the class: it is ambiguous or broken. The message names the class, the state and the reason.
+        DefinitionError: On making the class: it is ambiguous or broken. The message names the class, the state and why.
     """
 
     definition: ClassVar[Definition]
@@ -50,7 +50,7 @@ def bind(workflow: Workflow[Any]) -> Definition:
 
 
 def _is_nested(item: Any) -> bool:
-    return isinstance(item, type) and issubclass(item, _Nested)
+    return isinstance(item, type) and issubclass(item, Nested)
 
 
 def _data_of(cls: type) -> Any:

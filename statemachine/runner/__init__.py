@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.sync import Client, Run, Runner

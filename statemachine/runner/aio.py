@@ -15,7 +15,6 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from persistence import EntryRecord, Journal, MessageRecord, Query, RunRecord
-from statemachine.declare import State
 from statemachine.errors import AlreadyStarted, NoSuchRun, NotOver, Refused
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
@@ -24,8 +23,9 @@ from statemachine.runner.hosted import Hosted
 from statemachine.runner.mover import Asked, Loaded
 from statemachine.runner.requests import Commanding, Sending, StartBody, Starting
 from statemachine.runner.stored import digest
-from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
 from statemachine.runner.verify import Verified, verify
+from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
@@ -49,7 +49,7 @@ class AsyncRun(Generic[D]):
         """The run as it is now. Raises NoSuchRun."""
         return await self._runner.look(self.id)
 
-    async def within(self, state: State | type[Any] | str) -> bool:
+    async def within(self, state: State | type[Nested] | str) -> bool:
         """Whether a state, or a compound by its class or name, is active."""
         return state_name(state) in (await self.look()).within
 
@@ -335,7 +335,7 @@ class AsyncRunner:
         *,
         workflow: type[Workflow[Any]] | str | None = None,
         status: str | None = None,
-        state: State | type[Any] | str | None = None,
+        state: State | type[Nested] | str | None = None,
         tags: Mapping[str, str] | None = None,
         incident: bool | None = None,
         held: bool | None = None,
@@ -384,7 +384,7 @@ class AsyncRunner:
         return [Entry.of(record) for record in records]
 
     async def verify(self, run: str) -> Verified:
-        """Fold a run's journal again through the core and compare with its snapshot. Raises NoSuchRun, UnknownWorkflow."""
+        """Fold a run's journal again through the core and compare. Raises NoSuchRun, UnknownWorkflow."""
         self._body.check()
         record = await self._record(run)
         hosted = self._body.workflows.named(record.workflow)
@@ -429,9 +429,8 @@ async def _until_over(queue: asyncio.Queue[Transitioned]) -> AsyncIterator[Trans
             return
 
 
-def state_name(state: State | type[Any] | str) -> str:
+def state_name(state: State | type[Nested] | str) -> str:
     """The stored name of a state given by reference."""
     if isinstance(state, str):
         return state
-    name: str = state.name if isinstance(state, State) else state.path
-    return name
+    return state.name if isinstance(state, State) else state.path

@@ -20,10 +20,10 @@ import attrs
 
 from statemachine.commands import CancelStep, RunStep, Undo
 from statemachine.data import changed
-from statemachine.declare import Call
 from statemachine.definition import StepSpec
 from statemachine.errors import DataError, NotStored, RefusedVerb, RunnerClosed, TooLarge
-from statemachine.inputs import Failed, Input, Lost, Stopped, Succeeded, UndoFailed, Undone
+from statemachine.events import Call
+from statemachine.inputs import Failed, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted

@@ -17,16 +17,16 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from persistence import Codec, Journal, SQLiteJournal
-from statemachine.declare import State
 from statemachine.definition import Definition
 from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
-from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
 from statemachine.runner.verify import Verified
+from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
 from statemachine.snapshot import Incident
+from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
@@ -69,7 +69,7 @@ class Run(Generic[D]):
         """What needs a person."""
         return self.look().incidents
 
-    def within(self, state: State | type[Any] | str) -> bool:
+    def within(self, state: State | type[Nested] | str) -> bool:
         """Whether a state, or a compound by its class or name, is active."""
         return self._runner.wait(self._run.within(state))
 
@@ -349,7 +349,7 @@ class Runner:
         *,
         workflow: type[Workflow[Any]] | str | None = None,
         status: str | None = None,
-        state: State | type[Any] | str | None = None,
+        state: State | type[Nested] | str | None = None,
         tags: Mapping[str, str] | None = None,
         incident: bool | None = None,
         held: bool | None = None,
