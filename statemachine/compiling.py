@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeGuard
 
 import attrs
 
@@ -205,8 +205,8 @@ class Compiler:
         if declared.kind == "after":
             return self._timer(declared, source)
         event = declared.event
-        if event is None or not issubclass(event, Event):
-            raise BrokenTransition(self.cls.__qualname__, source, f"{event!r} is not an Event", declared.place)
+        if event is None:
+            raise BrokenTransition(self.cls.__qualname__, source, "it names no event", declared.place)
         return self._event(event, source)
 
     def _event(self, event: type[Event], source: str) -> str:
@@ -365,7 +365,10 @@ class Compiler:
 
 
 def _both(first: Callable[..., Any], second: Callable[..., Any]) -> Callable[..., bool]:
-    return lambda data, occurrence, scope: bool(first(data, occurrence, scope) and second(data, occurrence, scope))
+    def holds(data: Any, occurrence: Any, scope: Any) -> bool:
+        return bool(first(data, occurrence, scope) and second(data, occurrence, scope))
+
+    return holds
 
 
 def _declared(cls: type) -> Iterator[Step[Any, ..., Any] | Declared]:
@@ -379,7 +382,7 @@ def _declared(cls: type) -> Iterator[Step[Any, ..., Any] | Declared]:
             yield from getattr(item, "__transitions__", ())
 
 
-def _nested(item: Any) -> bool:
+def _nested(item: Any) -> TypeGuard[type[Nested]]:
     return isinstance(item, type) and issubclass(item, Nested)
 
 

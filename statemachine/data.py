@@ -1,7 +1,7 @@
 """The fields of a run's data: which two values differ in, and a new value with some of them replaced.
 
-Data is an attrs class, a dataclass or a `msgspec.Struct` (a definition built from data may use a dict). What can be asked of a
-type is looked up once; only fields that its constructor takes count, since the others follow from them.
+Data is an attrs class, a dataclass or a `msgspec.Struct` (a definition built from data may use a dict). What can be
+asked of a type is looked up once; only fields that its constructor takes count, since the others follow from them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import attrs
 import msgspec
@@ -41,7 +41,7 @@ def fields(data: object) -> tuple[str, ...]:
         NotData: It is not an attrs class, a dataclass or a Struct.
     """
     if isinstance(data, dict):
-        return tuple(data)
+        return tuple(cast("dict[str, Any]", data))
     return _shape(data if isinstance(data, type) else type(data)).names
 
 
@@ -53,11 +53,12 @@ def changed(base: object, result: object) -> dict[str, Any]:
     """
     if result is base:
         return {}
-    kind = type(base)
+    kind: type[Any] = type(base)
     if type(result) is not kind:
         raise OtherData(kind, type(result))
-    if isinstance(base, dict) and isinstance(result, dict):
-        return {name: value for name, value in result.items() if name not in base or not _same(base[name], value)}
+    if kind is dict:
+        old, new = cast("dict[str, Any]", base), cast("dict[str, Any]", result)
+        return {name: value for name, value in new.items() if name not in old or not _same(old[name], value)}
     found: dict[str, Any] = {}
     for name in _shape(kind).names:
         value = getattr(result, name)
@@ -76,7 +77,7 @@ def overlay(data: D, fields: Mapping[str, Any]) -> D:
         return data
     kind: type[Any] = type(data)
     if kind is dict:
-        return {**data, **fields}  # type: ignore[dict-item,return-value]  # pyright: ignore
+        return cast("D", {**cast("dict[str, Any]", data), **fields})
     shape = _shape(kind)
     if not shape.known.issuperset(fields):
         raise _unknown(kind, shape.names, fields)
@@ -112,7 +113,7 @@ def _shape(kind: type) -> _Shape:
     return shape
 
 
-def _look_up(kind: type) -> _Shape:
+def _look_up(kind: type[Any]) -> _Shape:
     if issubclass(kind, msgspec.Struct):
         return _Shape(kind.__struct_fields__, frozenset(kind.__struct_fields__), _replace_struct)
     if attrs.has(kind):

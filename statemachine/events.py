@@ -59,7 +59,7 @@ class Connection(Protocol):
 
 
 class Outbox:
-    """What a handler asks for, by a parameter of this type, to raise an event or send one as part of the same commit."""
+    """What a handler asks for, by a parameter of this type, to raise or send events as part of the same commit."""
 
     __slots__ = ("_scope",)
 

@@ -7,7 +7,7 @@ does not cover bytecode, docstrings, module paths, retries and timeouts: those m
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import msgspec
@@ -41,7 +41,8 @@ def schema(kind: Any) -> Any:
 def _plain(node: Any) -> Any:
     """Without descriptions, which come from docstrings."""
     if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items() if key != "description"}
+        named = cast("dict[str, Any]", node)
+        return {key: _plain(value) for key, value in named.items() if key != "description"}
     if isinstance(node, list):
         return [_plain(value) for value in node]
     return node

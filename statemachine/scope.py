@@ -33,9 +33,17 @@ class Transition(Protocol):
     visits: dict[str, int]
     occurrence: Occurrence | None
 
-    def note_raise(self, occurrence: Occurrence) -> None: ...
-    def note_send(self, request: SendRequest) -> None: ...
-    def note_unsend(self, send_id: str) -> None: ...
+    def note_raise(self, occurrence: Occurrence) -> None:
+        """Take an event into the internal queue."""
+        ...
+
+    def note_send(self, request: SendRequest) -> None:
+        """Note an event to send, now or by a timer."""
+        ...
+
+    def note_unsend(self, send_id: str) -> None:
+        """Forget a delayed send."""
+        ...
 
 
 class Scope:

@@ -131,7 +131,7 @@ class Reader:
         return _Takes(len(plain) - 1, bool(outboxes))
 
     def _same(self, function: Callable[..., Any], hints: dict[str, Any], name: str, expected: Any) -> None:
-        """Refuse an annotation that is another type than its place asks for; what is not annotated is taken on trust."""
+        """Refuse an annotation of another type than its place asks for; without one, it is taken on trust."""
         given = hints.get(name, Any)
         if name == "return" and typing.get_origin(given) in {Coroutine, Awaitable}:
             given = typing.get_args(given)[-1]

@@ -124,5 +124,5 @@ Sources = Target | tuple[Target, ...]
 
 def place(depth: int = 2) -> str:
     """`file:line` of whoever declares something."""
-    frame = sys._getframe(depth)  # noqa: SLF001 -- the documented way to a caller's line
+    frame = sys._getframe(depth)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the only way to a line
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -36,7 +36,7 @@ def check_type(workflow: str, kind: Any, what: str) -> None:
         raise NotStorable(workflow, None, f"{what}: {path} {reason}")
 
 
-def is_frozen(kind: type) -> bool:
+def is_frozen(kind: type[Any]) -> bool:
     """Whether values of a class with fields cannot be changed."""
     if issubclass(kind, msgspec.Struct):
         return bool(kind.__struct_config__.frozen)

@@ -91,7 +91,7 @@ def after(
     to: Arms | None = None,
     when: Callable[[D], bool] | None = None,
 ) -> Transition:
-    """A transition when a state has been active for a time; a value, or a decorator of a handler `(self, data) -> data`.
+    """A transition when a state has been active for a time; a value, or a decorator of `(self, data) -> data`.
 
     Args:
         delay: How long, or a function of the data that says so, or says the UTC time.

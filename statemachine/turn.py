@@ -166,9 +166,11 @@ class Turn:
     # Noted by functions through their scope; in effect when the turn is committed.
 
     def note_raise(self, occurrence: Occurrence) -> None:
+        """Take an event into the internal queue."""
         self.internal.append(occurrence)
 
     def note_send(self, request: SendRequest) -> None:
+        """Note an event to send, now or by a timer."""
         self._sends += 1
         name = request.id or f"{self.run}:{self._began.nonce}:{self._began.seq + 1}:{self._sends}"
         at = self.deadline(request.delay)
@@ -180,6 +182,7 @@ class Turn:
             self.commands.append(Send(request.to, request.name, request.value, name, request.send_id))
 
     def note_unsend(self, send_id: str) -> None:
+        """Forget a delayed send."""
         self.cancel_timers([timer for timer in self.timers if timer.kind == "send" and timer.send_id == send_id])
 
     # Timers.
@@ -201,11 +204,13 @@ class Turn:
         send_id: str | None = None,
         target: str | None = None,
     ) -> None:
+        """Set a timer and say so to the host."""
         timer = Timer(self.number(), due, kind, visit, event, value, send_id, target)
         self.timers = (*self.timers, timer)
         self.commands.append(SetTimer(timer.number, due))
 
     def cancel_timers(self, timers: list[Timer]) -> None:
+        """Cancel timers and say so to the host."""
         if timers:
             self.timers = tuple([timer for timer in self.timers if timer not in timers])
             self.commands.extend([CancelTimer(timer.number) for timer in timers])
@@ -219,11 +224,13 @@ class Turn:
         self.run_step(pending)
 
     def run_step(self, pending: Pending) -> None:
+        """Ask for the attempt of a pending step, unless the run is paused."""
         if not self.paused:
             key = self.key(pending.step, pending.visit)
             self.commands.append(RunStep(pending.step, pending.visit, pending.attempt, key))
 
     def find_pending(self, visit: int) -> Pending | None:
+        """The step of a visit whose outcome is awaited."""
         for pending in self.pending:
             if pending.visit == visit:
                 return pending
@@ -261,21 +268,25 @@ class Turn:
         changed: dict[str, Any] | None = None,
         event: Occurrence | None = None,
     ) -> int:
+        """Open an incident; gives its number."""
         number = self.number()
         incident = Incident(number, kind, self.now, message, step, visit, failure, changed or {}, event)
         self.incidents = (*self.incidents, incident)
         return number
 
     def find_incident(self, number: int) -> Incident | None:
+        """The open incident of that number."""
         for incident in self.incidents:
             if incident.number == number:
                 return incident
         return None
 
     def close_incident(self, number: int) -> None:
+        """Close an incident; harmless when it is not open."""
         self.incidents = tuple([incident for incident in self.incidents if incident.number != number])
 
     def drop_child(self, child: Child) -> None:
+        """Forget a child machine."""
         self.children = tuple([other for other in self.children if other is not child])
 
 

@@ -7,7 +7,7 @@ what changes anything is put into the journal's inbox, durably, and the owner ta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -148,11 +148,11 @@ class AsyncRunner:
         if body.owner and connection is None:
             await body.ask(Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor)))
         else:
-            await self._put_start(hosted, run, data, dict(tags or {}), connection, actor)
+            await self._put_start(hosted, run, data, dict(tags or {}), connection=connection, actor=actor)
         return AsyncRun(self, run)
 
     async def _put_start(
-        self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], connection: Any, actor: str | None
+        self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], *, connection: Any, actor: str | None
     ) -> None:
         codec = hosted.stored.codec
         raw = codec.encode(data)
@@ -162,7 +162,7 @@ class AsyncRunner:
             raise AlreadyStarted(run, there.workflow, name)
         if there is None:
             body = codec.encode(StartBody(name, msgspec.Raw(raw), tags))
-            put = await self._put(run, "start", "start", name, body, connection, actor, None)
+            put = await self._put(run, "start", "start", name, body, connection=connection, actor=actor)
             if put.body != body:
                 raise AlreadyStarted(run, msgspec.json.decode(put.body, type=StartBody).workflow, name)
 
@@ -207,7 +207,7 @@ class AsyncRunner:
         event_name = hosted.event_name(event)
         hosted.stored.event(run, event_name, event)
         raw = hosted.stored.codec.encode(event)
-        put = await self._put(run, name, "event", event_name, raw, connection, actor, reason)
+        put = await self._put(run, name, "event", event_name, raw, connection=connection, actor=actor, reason=reason)
         return Receipt(run, name, put.verdict or "queued", put.number)
 
     async def _hosted(self, run: str, connection: Any) -> Hosted:
@@ -240,7 +240,8 @@ class AsyncRunner:
             return
         name = str(told.__struct_config__.tag)
         raw = msgspec.json.encode(told)
-        put = await self._put(run, body.clock.nonce(), "command", name, raw, None, told.actor, told.reason)
+        id = body.clock.nonce()
+        put = await self._put(run, id, "command", name, raw, connection=None, actor=told.actor, reason=told.reason)
         await self._answer(run, put.number, _VERB_PATIENCE)
 
     async def _put(
@@ -250,9 +251,10 @@ class AsyncRunner:
         kind: Any,
         name: str,
         raw: bytes,
+        *,
         connection: Any,
         actor: str | None,
-        reason: str | None,
+        reason: str | None = None,
     ) -> MessageRecord:
         at = to_micros(self._body.clock.now())
         message = MessageRecord(run=run, id=id, kind=kind, name=name, body=raw, at=at, actor=actor, reason=reason)
@@ -391,7 +393,7 @@ class AsyncRunner:
         return await self._body.io(lambda: verify(hosted, record, _entries(self._body.journal, run, record.seq)))
 
     @asynccontextmanager
-    async def watch(self, run: str) -> AsyncIterator[AsyncIterator[Transitioned]]:
+    async def watch(self, run: str) -> AsyncGenerator[AsyncIterator[Transitioned]]:
         """Subscribe to a run's transitions, each given after it was committed; ends with the run.
 
         ::

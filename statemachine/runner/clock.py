@@ -36,15 +36,19 @@ class SystemClock:
     """The system's time and randomness."""
 
     def now(self) -> datetime:
+        """The time, UTC."""
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
+        """Sleep on the running loop."""
         await asyncio.sleep(seconds)
 
     def chance(self) -> float:
+        """A random number from 0 to 1."""
         return random.random()
 
     def nonce(self) -> str:
+        """A random name."""
         return secrets.token_hex(6)
 
 

@@ -27,11 +27,11 @@ class Hosted:
     definition: Definition
     stored: Stored
     kind: type[Workflow[Any]] | None
-    _names: Mapping[Any, str]
+    names: Mapping[Any, str]
 
     def event_name(self, event: object) -> str:
         """The stored name of an event. Raises UndeclaredEvent."""
-        name = self._names.get(type(event))
+        name = self.names.get(type(event))
         if name is None:
             raise UndeclaredEvent(self.definition.name, type(event).__qualname__, self.definition.events)
         return name
@@ -114,7 +114,7 @@ class Workflows:
             definition = one if isinstance(one, Definition) else bind(one)
             hosted = Hosted(
                 definition=definition,
-                stored=Stored(definition, codec, limit, verify),
+                stored=Stored(definition, codec, limit, verify=verify),
                 kind=None if isinstance(one, Definition) else type(one),
                 names={kind: name for name, kind in definition.code.events.items()},
             )

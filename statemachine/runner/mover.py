@@ -89,7 +89,7 @@ class Request(Protocol):
         """The run it is about; empty when it is about none."""
         ...
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
         """Fill in the plan. Raises what the asker shall see."""
         ...
 
@@ -298,10 +298,17 @@ class Mover:
                 raise
             failure = failure_of(error)
             outcome = transition(definition, loaded.snapshot, told, now, refused=failure)
-            return self.note(plan, loaded, told, outcome, asked, failure), outcome
+            return self.note(plan, loaded, told, outcome, asked, refused=failure), outcome
 
     def note(
-        self, plan: Plan, loaded: Loaded, told: Input, outcome: Outcome, asked: Asked, refused: Failure | None = None
+        self,
+        plan: Plan,
+        loaded: Loaded,
+        told: Input,
+        outcome: Outcome,
+        asked: Asked,
+        *,
+        refused: Failure | None = None,
     ) -> Loaded:
         """Add a transition to the plan."""
         change, moved = self.change(loaded, told, outcome, asked, refused)

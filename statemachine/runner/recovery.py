@@ -56,7 +56,8 @@ def recover(mover: Mover) -> Recovered:
             if not pending.waiting and not pending.incident:
                 before = known.get((loaded.record.run, pending.visit))
                 died = mark is not None and mark.step in {EVERYTHING, _name(loaded.record.run, pending.visit)}
-                _judge(mover, found, loaded, pending, begun, (before.crashes if before else 0) + died, died=died)
+                crashes = (before.crashes if before else 0) + died
+                _judge(mover, found, loaded, pending, begun, crashes=crashes, died=died)
         found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
         found.going.append(loaded)
     mover.crashed.clear()
@@ -104,8 +105,8 @@ def _judge(
     loaded: Loaded,
     pending: Pending,
     begun: list[AttemptRecord],
-    crashes: int,
     *,
+    crashes: int,
     died: bool,
 ) -> None:
     run = loaded.record.run

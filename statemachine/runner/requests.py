@@ -45,7 +45,8 @@ class Starting:
     tags: Mapping[str, str]
     asked: Asked = NOBODY
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         told = digest(self.hosted.stored.codec.encode(self.data))
         there = mover.find(self.run)
         if there is not None:
@@ -90,7 +91,8 @@ class Sending:
     at: int | None = None
     """When it was acknowledged, µs; None: it is, when it commits."""
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         if self.asked.remember:
             if not mover.first(self.run, self.asked.event_id):
                 plan.again = True
@@ -147,7 +149,8 @@ class Telling:
     run: str
     told: Input
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         plan.answer = mover.tell(plan, mover.load(self.run, plan), self.told, NOBODY)[1].verdict
 
 
@@ -157,7 +160,8 @@ class Deadlines:
 
     run: str
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         mover.overdue(plan, mover.load(self.run, plan), to_micros(mover.clock.now()))
 
 
@@ -169,7 +173,8 @@ class Commanding:
     told: Cancel | Kill | Pause | Resume | Resolve
     asked: Asked
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         if isinstance(self.told, Kill):
             try:
                 loaded = mover.load(self.run, plan)
@@ -219,7 +224,8 @@ class Transacting:
     work: Callable[[Any, Snapshot[Any]], Succeeded | Undone]
     """Does it: `(connection, the run)`."""
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         loaded = mover.load(self.run, plan)
 
         def do(connection: Any) -> Change:
@@ -243,7 +249,8 @@ class Answering:
     verdict: str
     text: str
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, _mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         answer = AnswerRecord(number=self.message, verdict=self.verdict, answer=self.text.encode())
         plan.changes.append(Change(answers=(answer,)))
 
@@ -255,7 +262,8 @@ class Reading:
     read: Callable[[Mover], Any]
     run: str = ""
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         plan.answer = self.read(mover)
 
 
@@ -298,7 +306,8 @@ class Holding:
     run: str
     reason: str
 
-    def plan(self, mover: Mover, plan: Plan) -> None:
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
         record = mover.journal.run(self.run)
         if record is not None and not record.over:
             plan.changes.append(Change(run=msgspec.structs.replace(record, held=self.reason), expected=record.seq))

@@ -149,7 +149,7 @@ class Steps:
         except Exception as error:
             self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, error))
         else:
-            self._tell(snapshot.run, self._success(hosted, snapshot.run, step, command, base, result))
+            self._tell(snapshot.run, self._success(hosted, snapshot.run, step, command, base=base, result=result))
         await self._thread_over(snapshot.run, command.visit)
 
     def _patience(self, step: StepSpec, since: Any) -> tuple[float, Any]:
@@ -204,7 +204,7 @@ class Steps:
                 await asyncio.wait({thread})
 
     def _success(
-        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, base: Any, result: Any
+        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, *, base: Any, result: Any
     ) -> Succeeded | Failed:
         try:
             if step.into is not None:
@@ -246,7 +246,7 @@ class Steps:
             if pending is None or pending.waiting:
                 raise RefusedVerb(run, "record the transaction of", "nobody waits for it any more")
             base = pending.base if pending.moved else snapshot.data
-            told = self._success(hosted, run, step, command, base, call(connection))
+            told = self._success(hosted, run, step, command, base=base, result=call(connection))
             if isinstance(told, Failed):
                 raise NotStored(run, f"result of {step.name}", told.failure.message)
             return told

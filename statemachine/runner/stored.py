@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
-import attrs
 import msgspec
 
 from persistence import Codec
@@ -32,33 +31,25 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why handling it could not be recorded; see `transition(refused=)`."""
 
 
-@attrs.frozen
 class Stored:
     """Encodes and decodes the runs of one definition.
 
-    Attributes:
+    Args:
         definition: The definition, with its types.
         codec: The journal's codec.
         limit: The largest size of data, event or result, in bytes.
         verify: Whether data is decoded again and compared before it is committed.
     """
 
-    definition: Definition
-    codec: Codec
-    limit: int
-    verify: bool
-    _fields: Mapping[str, Any] = attrs.field(init=False, repr=False)
-    _snapshot: Any = attrs.field(init=False, repr=False)
-
-    @_fields.default
-    def _types_of_fields(self) -> Mapping[str, Any]:
-        kind = self.definition.code.data
-        return get_type_hints(kind) if isinstance(kind, type) and is_data(kind) else {}
-
-    @_snapshot.default
-    def _type_of_snapshot(self) -> Any:
+    def __init__(self, definition: Definition, codec: Codec, limit: int, *, verify: bool) -> None:
+        self.definition = definition
+        self.codec = codec
+        self.limit = limit
+        self.verify = verify
+        kind = definition.code.data
         generic: Any = Snapshot
-        return generic[self.definition.code.data]
+        self._snapshot = generic[kind]
+        self._fields: Mapping[str, Any] = get_type_hints(kind) if isinstance(kind, type) and is_data(kind) else {}
 
     def freeze(self, snapshot: Snapshot[Any], before: Snapshot[Any] | None) -> bytes:
         """The snapshot as bytes.
@@ -161,9 +152,10 @@ class Stored:
 
     def _compare(self, run: str, what: str, value: Any, again: Any) -> None:
         if value != again:
+            kind = cast("type[Any]", type(value))
             different = [
                 name
-                for name in (fields_of(value) if is_data(type(value)) else ())
+                for name in (fields_of(kind) if is_data(kind) else ())
                 if getattr(value, name) != getattr(again, name, None)
             ]
             said = f"field {', '.join(different)} is not equal" if different else "it is not equal"

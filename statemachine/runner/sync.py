@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -381,7 +381,7 @@ class Runner:
         return self.wait(self._there.verify(run))
 
     @contextmanager
-    def watch(self, run: str) -> Iterator[Iterator[Transitioned]]:
+    def watch(self, run: str) -> Generator[Iterator[Transitioned]]:
         """See `AsyncRunner.watch`."""
         subscription = self._there.watch(run)
         transitions = self.wait(_entered(subscription))
