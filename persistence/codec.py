@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
+
+from persistence.errors import NotStorable
+from persistence.types import difference, faults, name_of
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 
 
 class Codec:
     """Encodes attrs classes, dataclasses, Structs and plain types, and decodes them by their type.
 
-    A codec of another kind (one that encrypts) has the same two methods.
+    A codec of another kind (one that encrypts) has the same `encode` and `decode`.
+
+    >>> from decimal import Decimal
+    >>> Codec().decode(Codec().encode({"amount": Decimal("5.00")}), dict[str, Decimal])
+    {'amount': Decimal('5.00')}
     """
 
     def __init__(self) -> None:
+        # Equal values, equal bytes: a set has another order in each process.
+        self._encode = msgspec.json.Encoder(order="deterministic").encode
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     def encode(self, value: object) -> bytes:
         """The value as JSON. Raises TypeError or ValueError when it has none."""
-        return msgspec.json.encode(value)
+        return self._encode(value)
 
     def decode(self, raw: bytes, kind: Any) -> Any:
         """The value again, as this type. Raises msgspec.DecodeError when it is something else."""
@@ -26,3 +37,66 @@ class Codec:
         if decoder is None:
             decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
         return decoder.decode(raw)
+
+    def encode_checked(self, value: object, kind: Any) -> bytes:
+        """The value as JSON that was seen to come back equal.
+
+        Raises:
+            NotStorable: It has no JSON, or what comes back differs; the message says where.
+        """
+        try:
+            raw = self.encode(value)
+            again = self.decode(raw, kind)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            msg = f"{name_of(kind)} cannot be stored: {error}. Give its fields values of the types they declare."
+            raise NotStorable(msg) from error
+        self.same(value, again, kind)
+        return raw
+
+    def same(self, value: object, again: object, kind: Any) -> None:
+        """Refuse a value that is not what came back of it.
+
+        Raises:
+            NotStorable: They differ; the message says where and how.
+        """
+        found = difference(value, again, name_of(kind))
+        if found is not None:
+            msg = f"{found} Store what its type can give back: the journal must hold what the run goes on with."
+            raise NotStorable(msg)
+
+    def check_type(self, kind: Any) -> None:
+        """Refuse a type whose values cannot be stored or would come back as something else.
+
+        Raises:
+            NotStorable: The message names the class and the field, and says what is allowed.
+        """
+        try:
+            self._decoders[kind] = msgspec.json.Decoder(kind)
+            found = next(faults(kind), None)
+        except (TypeError, NameError) as error:
+            msg = f"{name_of(kind)} cannot be stored: {error}"
+            raise NotStorable(msg) from error
+        if found is not None:
+            raise NotStorable(found)
+
+    def schema(self, kind: Any) -> str:
+        """What a type looks like when stored, as canonical JSON Schema: equal text, equal shape.
+
+        Names of classes and docstrings are left out, since neither is stored.
+        """
+        return msgspec.json.encode(_bare(msgspec.json.schema(kind)), order="deterministic").decode()
+
+
+def _bare(node: Json) -> Json:
+    """A schema without what only describes. Keys under `properties` are the user's fields, whatever they are called."""
+    if isinstance(node, list):
+        return [_bare(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    kept: dict[str, Json] = {}
+    for key, value in node.items():
+        if key in {"properties", "$defs"} and isinstance(value, dict):
+            kept[key] = {name: _bare(one) for name, one in value.items()}
+        elif key not in {"description", "title"}:
+            kept[key] = value if key == "default" else _bare(value)
+    return kept
