@@ -44,5 +44,5 @@ def _plain(node: Any) -> Any:
         named = cast("dict[str, Any]", node)
         return {key: _plain(value) for key, value in named.items() if key != "description"}
     if isinstance(node, list):
-        return [_plain(value) for value in node]
+        return [_plain(value) for value in node]  # pyright: ignore[reportUnknownVariableType]
     return node

@@ -5,7 +5,8 @@ from __future__ import annotations
 from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
-from statemachine.runner.sync import Client, Run, Runner
+from statemachine.runner.run import Run
+from statemachine.runner.sync import Client, Runner
 from statemachine.runner.verify import Verified
 from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
 

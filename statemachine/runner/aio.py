@@ -12,17 +12,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
-from persistence import EntryRecord, Journal, MessageRecord, Query, RunRecord
-from statemachine.errors import AlreadyStarted, NoSuchRun, NotOver, Refused
+from persistence import EntryRecord, Journal, Query, RunRecord
+from statemachine.errors import NoSuchRun, NotOver
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
-from statemachine.runner.hosted import Hosted
-from statemachine.runner.mover import Asked, Loaded
-from statemachine.runner.requests import Commanding, Sending, StartBody, Starting
-from statemachine.runner.stored import digest
+from statemachine.runner.mover import Loaded
+from statemachine.runner.post import Post
+from statemachine.runner.recording import Asked
+from statemachine.runner.requests import Commanding, Sending, Starting
 from statemachine.runner.verify import Verified, verify
 from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
 from statemachine.states import Nested, State
@@ -108,6 +106,7 @@ class AsyncRunner:
 
     def __init__(self, body: Body) -> None:
         self._body = body
+        self._post = Post(body)
 
     @property
     def owner(self) -> bool:
@@ -148,23 +147,8 @@ class AsyncRunner:
         if body.owner and connection is None:
             await body.ask(Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor)))
         else:
-            await self._put_start(hosted, run, data, dict(tags or {}), connection=connection, actor=actor)
+            await self._post.start(hosted, run, data, dict(tags or {}), connection=connection, actor=actor)
         return AsyncRun(self, run)
-
-    async def _put_start(
-        self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], *, connection: Any, actor: str | None
-    ) -> None:
-        codec = hosted.stored.codec
-        raw = codec.encode(data)
-        name = hosted.definition.name
-        there = await self._body.io(lambda: self._body.journal.run(run))
-        if there is not None and (there.workflow != name or there.input != digest(raw)):
-            raise AlreadyStarted(run, there.workflow, name)
-        if there is None:
-            body = codec.encode(StartBody(name, msgspec.Raw(raw), tags))
-            put = await self._put(run, "start", "start", name, body, connection=connection, actor=actor)
-            if put.body != body:
-                raise AlreadyStarted(run, msgspec.json.decode(put.body, type=StartBody).workflow, name)
 
     async def send(
         self,
@@ -203,20 +187,7 @@ class AsyncRunner:
             asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason)
             verdict: str = await body.ask(Sending(run, None, event, asked))
             return Receipt(run, name, verdict)
-        hosted = await self._hosted(run, connection)
-        event_name = hosted.event_name(event)
-        hosted.stored.event(run, event_name, event)
-        raw = hosted.stored.codec.encode(event)
-        put = await self._put(run, name, "event", event_name, raw, connection=connection, actor=actor, reason=reason)
-        return Receipt(run, name, put.verdict or "queued", put.number)
-
-    async def _hosted(self, run: str, connection: Any) -> Hosted:
-        record = await self._body.io(lambda: self._body.journal.run(run))
-        if record is not None:
-            return self._body.workflows.named(record.workflow)
-        if len(self._body.workflows.all) == 1 or connection is not None:
-            return self._body.workflows.all[0]
-        raise NoSuchRun(run, self._body.journal.name)
+        return await self._post.send(run, name, event, connection=connection, actor=actor, reason=reason)
 
     async def verdict(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
         """Wait for what became of a queued event.
@@ -227,7 +198,7 @@ class AsyncRunner:
         """
         if receipt.verdict != "queued":
             return receipt
-        verdict = await self._answer(receipt.run, receipt.number, timeout)
+        verdict = await self._post.answer(receipt.run, receipt.number, timeout)
         return Receipt(receipt.run, receipt.id, verdict, receipt.number)
 
     async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:
@@ -238,39 +209,7 @@ class AsyncRunner:
         if body.owner:
             await body.ask(Commanding(run, told, asked))
             return
-        name = str(told.__struct_config__.tag)
-        raw = msgspec.json.encode(told)
-        id = body.clock.nonce()
-        put = await self._put(run, id, "command", name, raw, connection=None, actor=told.actor, reason=told.reason)
-        await self._answer(run, put.number, _VERB_PATIENCE)
-
-    async def _put(
-        self,
-        run: str,
-        id: str,
-        kind: Any,
-        name: str,
-        raw: bytes,
-        *,
-        connection: Any,
-        actor: str | None,
-        reason: str | None = None,
-    ) -> MessageRecord:
-        at = to_micros(self._body.clock.now())
-        message = MessageRecord(run=run, id=id, kind=kind, name=name, body=raw, at=at, actor=actor, reason=reason)
-        if connection is not None:
-            return self._body.journal.put(message, connection)
-        return await self._body.io(lambda: self._body.journal.put(message))
-
-    async def _answer(self, run: str, number: int, timeout: float | None) -> str:
-        async with asyncio.timeout(timeout):
-            while True:
-                message = await self._body.io(lambda: self._body.journal.message(number))
-                if message is not None and message.verdict:
-                    if message.verdict in {"refused", "failed"}:
-                        raise Refused(run, message.answer.decode())
-                    return message.verdict
-                await asyncio.sleep(_POLL)
+        await self._post.command(run, told)
 
     def get(self, id: str) -> AsyncRun[Any]:
         """A handle on a run, whether it exists or not."""

@@ -23,17 +23,16 @@ from persistence import (
     CommitUnknown,
     EntryRecord,
     Journal,
-    MessageRecord,
     RunRecord,
     SeenRecord,
     Stale,
 )
-from statemachine.commands import Command, Send
 from statemachine.errors import NoSuchRun, NotStored, RunHeld, TooLarge
 from statemachine.inputs import Adopt, Elapsed, Input, Received
 from statemachine.macrostep import failure_of
-from statemachine.runner.clock import Clock, to_micros
+from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted, Workflows
+from statemachine.runner.recording import NOBODY, Asked, entry_of, messages_of, record_of
 from statemachine.snapshot import Failure, Snapshot
 from statemachine.transition import Outcome, transition
 
@@ -92,21 +91,6 @@ class Request(Protocol):
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """Fill in the plan. Raises what the asker shall see."""
         ...
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Asked:
-    """Who asked, and how a resend is known."""
-
-    event_id: str = ""
-    remember: bool = False
-    actor: str | None = None
-    reason: str | None = None
-    message: int = 0
-    """Number of the message in the inbox that it came as; 0 for none."""
-
-
-NOBODY = Asked()
 
 
 class Mover:
@@ -343,67 +327,3 @@ class Mover:
             ended=ended,
         )
         return change, Moved(Loaded(record, snapshot, hosted), outcome, entry)
-
-
-def record_of(before: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], raw: bytes) -> RunRecord:
-    """A run's record after a transition."""
-    undoing = snapshot.undoing
-    return RunRecord(
-        run=snapshot.run,
-        workflow=snapshot.workflow,
-        version=hosted.definition.version,
-        definition=snapshot.definition,
-        status=snapshot.status,
-        states=snapshot.states,
-        seq=snapshot.seq,
-        over=snapshot.over,
-        busy=not snapshot.over
-        and (
-            any(not pending.waiting and not pending.incident for pending in snapshot.pending)
-            or bool(snapshot.stopping)
-            or (undoing is not None and not undoing.waiting and not undoing.incident)
-        ),
-        due=min(to_micros(timer.due) for timer in snapshot.timers) if snapshot.timers else None,
-        incidents=len(snapshot.incidents),
-        paused=snapshot.paused,
-        started=before.started,
-        updated=to_micros(snapshot.now),
-        input=before.input,
-        tags=before.tags,
-        snapshot=raw,
-    )
-
-
-def entry_of(record: RunRecord, told: Input, body: bytes, asked: Asked) -> EntryRecord:
-    """A transition's line in the journal."""
-    name = told.occurrence.name if isinstance(told, Received) else getattr(told, "step", "")
-    return EntryRecord(
-        run=record.run,
-        seq=record.seq,
-        at=record.updated,
-        kind=str(told.__struct_config__.tag),
-        name=name,
-        event_id=asked.event_id,
-        actor=asked.actor,
-        reason=asked.reason,
-        definition=record.definition,
-        states=record.states,
-        body=body,
-    )
-
-
-def messages_of(commands: Sequence[Command], record: RunRecord, hosted: Hosted) -> tuple[MessageRecord, ...]:
-    """The events a transition sends to runs, for the same commit."""
-    return tuple(
-        MessageRecord(
-            run=command.to or record.run,
-            id=command.id,
-            kind="event",
-            name=command.name,
-            body=hosted.stored.codec.encode(command.value),
-            at=record.updated,
-            actor=record.run,
-        )
-        for command in commands
-        if isinstance(command, Send)
-    )

@@ -26,7 +26,8 @@ from statemachine.errors import (
 from statemachine.inputs import Begin, Cancel, Input, Kill, Pause, Received, Resolve, Resume, Succeeded, Undone
 from statemachine.runner.clock import from_micros, to_micros
 from statemachine.runner.hosted import Hosted
-from statemachine.runner.mover import NOBODY, Asked, Loaded, Mover, Plan
+from statemachine.runner.mover import Loaded, Mover, Plan
+from statemachine.runner.recording import NOBODY, Asked
 from statemachine.runner.stored import digest
 from statemachine.snapshot import Occurrence, Snapshot
 from statemachine.transition import accepted_events, refusal, start, transition

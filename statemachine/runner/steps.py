@@ -146,7 +146,7 @@ class Steps:
             if _asked_to_stop():
                 raise
             self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, StepCancelled(error)))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
             self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, error))
         else:
             self._tell(snapshot.run, self._success(hosted, snapshot.run, step, command, base=base, result=result))
@@ -255,7 +255,7 @@ class Steps:
             await asyncio.shield(self._writer.ask(Transacting(run, work)))
         except (RefusedVerb, RunnerClosed):
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
             self._tell(run, self._failure(hosted, run, step, command, error, effect=False))
 
     # Back.
@@ -281,7 +281,7 @@ class Steps:
             await self._perform(snapshot.run, command.visit, undo.timeout, function, data, call)
         except (RefusedVerb, RunnerClosed):
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
             log.warning(
                 "Undo of step %s of run %s failed at attempt %d: %s",
                 step.name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
@@ -152,7 +152,7 @@ class Stored:
 
     def _compare(self, run: str, what: str, value: Any, again: Any) -> None:
         if value != again:
-            kind = cast("type[Any]", type(value))
+            kind: type = value.__class__
             different = [
                 name
                 for name in (fields_of(kind) if is_data(kind) else ())

@@ -14,106 +14,23 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from persistence import Codec, Journal, SQLiteJournal
 from statemachine.definition import Definition
 from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
-from statemachine.runner.aio import AsyncRun, AsyncRunner
+from statemachine.runner.aio import AsyncRunner
 from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
+from statemachine.runner.run import Run
 from statemachine.runner.verify import Verified
-from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
-from statemachine.snapshot import Incident
+from statemachine.runner.views import Receipt, Result, RunSummary, Transitioned
 from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
 T = TypeVar("T")
-Wait = Callable[[Coroutine[Any, Any, T]], T]
-
-
-class Run(Generic[D]):
-    """A handle on one run. Its properties read the journal each time; `look` reads all of it at one point."""
-
-    def __init__(self, runner: Runner, run: AsyncRun[D]) -> None:
-        self._runner = runner
-        self._run = run
-        self.id = run.id
-
-    def __repr__(self) -> str:
-        return f"Run({self.id!r})"
-
-    def look(self) -> RunView[D]:
-        """The run as it is now. Raises NoSuchRun."""
-        return self._runner.wait(self._run.look())
-
-    @property
-    def state(self) -> tuple[str, ...]:
-        """The active leaf states, in document order."""
-        return self.look().state
-
-    @property
-    def status(self) -> str:
-        """running, undoing, completed, failed, cancelled or killed."""
-        return self.look().status
-
-    @property
-    def data(self) -> D:
-        """Its data."""
-        return self.look().data
-
-    @property
-    def incidents(self) -> tuple[Incident, ...]:
-        """What needs a person."""
-        return self.look().incidents
-
-    def within(self, state: State | type[Nested] | str) -> bool:
-        """Whether a state, or a compound by its class or name, is active."""
-        return self._runner.wait(self._run.within(state))
-
-    def send(
-        self, event: object, *, id: str | None = None, actor: str | None = None, reason: str | None = None
-    ) -> Receipt:
-        """See `AsyncRunner.send`."""
-        return self._runner.wait(self._run.send(event, id=id, actor=actor, reason=reason))
-
-    def result(self, timeout: float | None = None) -> Result[D]:
-        """Wait until the run is over, for at most `timeout` seconds. Raises NotOver."""
-        return self._runner.wait(self._run.result(timeout))
-
-    def cancel(self, *, reason: str | None = None, actor: str | None = None) -> None:
-        """See `AsyncRun.cancel`."""
-        self._runner.wait(self._run.cancel(reason=reason, actor=actor))
-
-    def kill(self, *, reason: str | None = None, actor: str | None = None) -> RunView[D]:
-        """See `AsyncRun.kill`."""
-        return self._runner.wait(self._run.kill(reason=reason, actor=actor))
-
-    def pause(self, *, reason: str | None = None, actor: str | None = None) -> None:
-        """Start nothing new; events wait."""
-        self._runner.wait(self._run.pause(reason=reason, actor=actor))
-
-    def resume(self, *, reason: str | None = None, actor: str | None = None) -> None:
-        """Go on after `pause`."""
-        self._runner.wait(self._run.resume(reason=reason, actor=actor))
-
-    def retry(self, incident: int, *, reason: str | None = None, actor: str | None = None) -> None:
-        """Decide an incident: try again, under the same key."""
-        self._runner.wait(self._run.retry(incident, reason=reason, actor=actor))
-
-    def skip(self, incident: int, *, reason: str, actor: str | None = None) -> None:
-        """Decide an incident: it had no effect (a step), or it stays not undone (an undo)."""
-        self._runner.wait(self._run.skip(incident, reason=reason, actor=actor))
-
-    def done(self, incident: int, *, reason: str, actor: str | None = None) -> None:
-        """Decide an incident: it took effect (a step), or was undone by hand (an undo)."""
-        self._runner.wait(self._run.done(incident, reason=reason, actor=actor))
-
-    def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
-        """Its journal from the line after number `after`, oldest first."""
-        return self._runner.wait(self._run.journal(after=after, limit=limit))
 
 
 class Runner:
@@ -312,8 +229,10 @@ class Runner:
         there = self._there
         if connection is not None:
             _refuse_in_loop("A call on a sync runner")
-            return Run(self, _here(there.start(workflow, data, id=id, tags=tags, connection=connection, actor=actor)))
-        return Run(self, self.wait(there.start(workflow, data, id=id, tags=tags, actor=actor)))
+            return Run(
+                _here(there.start(workflow, data, id=id, tags=tags, connection=connection, actor=actor)), self.wait
+            )
+        return Run(self.wait(there.start(workflow, data, id=id, tags=tags, actor=actor)), self.wait)
 
     def send(
         self,
@@ -338,7 +257,7 @@ class Runner:
 
     def get(self, id: str) -> Run[Any]:
         """A handle on a run, whether it exists or not."""
-        return Run(self, self._there.get(id))
+        return Run(self._there.get(id), self.wait)
 
     def result(self, run: str, timeout: float | None = None) -> Result[Any]:
         """Wait until a run is over, for at most `timeout` seconds. Raises NotOver."""

@@ -1,0 +1,101 @@
+"""The way through the journal's inbox: what a client, or an application's own transaction, asks of the owner."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from persistence import MessageRecord
+from statemachine.errors import AlreadyStarted, NoSuchRun, Refused
+from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
+from statemachine.runner.body import Body
+from statemachine.runner.clock import to_micros
+from statemachine.runner.hosted import Hosted
+from statemachine.runner.requests import StartBody
+from statemachine.runner.stored import digest
+from statemachine.runner.views import Receipt
+
+_POLL = 0.02
+_VERB_PATIENCE = 30.0
+"""Seconds a client waits for the owner's answer to a verb."""
+
+
+class Post:
+    """Puts messages, durably, and waits for what the owner answers."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    async def start(
+        self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], *, connection: Any, actor: str | None
+    ) -> None:
+        """Put a start, unless the run exists. Raises AlreadyStarted."""
+        codec = hosted.stored.codec
+        raw = codec.encode(data)
+        name = hosted.definition.name
+        there = await self._body.io(lambda: self._body.journal.run(run))
+        if there is not None and (there.workflow != name or there.input != digest(raw)):
+            raise AlreadyStarted(run, there.workflow, name)
+        if there is None:
+            body = codec.encode(StartBody(name, msgspec.Raw(raw), tags))
+            put = await self._put(run, "start", "start", name, body, connection=connection, actor=actor)
+            if put.body != body:
+                raise AlreadyStarted(run, msgspec.json.decode(put.body, type=StartBody).workflow, name)
+
+    async def send(
+        self, run: str, id: str, event: object, *, connection: Any, actor: str | None, reason: str | None
+    ) -> Receipt:
+        """Put an event. Raises NoSuchRun, UndeclaredEvent, NotStored, TooLarge."""
+        hosted = await self._hosted(run, connection)
+        event_name = hosted.event_name(event)
+        hosted.stored.event(run, event_name, event)
+        raw = hosted.stored.codec.encode(event)
+        put = await self._put(run, id, "event", event_name, raw, connection=connection, actor=actor, reason=reason)
+        return Receipt(run, id, put.verdict or "queued", put.number)
+
+    async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:
+        """Put an operator's verb and wait for the answer. Raises Refused, TimeoutError."""
+        raw = msgspec.json.encode(told)
+        nonce = self._body.clock.nonce()
+        name = str(told.__struct_config__.tag)
+        put = await self._put(run, nonce, "command", name, raw, connection=None, actor=told.actor, reason=told.reason)
+        await self.answer(run, put.number, _VERB_PATIENCE)
+
+    async def _hosted(self, run: str, connection: Any) -> Hosted:
+        record = await self._body.io(lambda: self._body.journal.run(run))
+        if record is not None:
+            return self._body.workflows.named(record.workflow)
+        if len(self._body.workflows.all) == 1 or connection is not None:
+            return self._body.workflows.all[0]
+        raise NoSuchRun(run, self._body.journal.name)
+
+    async def _put(
+        self,
+        run: str,
+        id: str,
+        kind: Any,
+        name: str,
+        raw: bytes,
+        *,
+        connection: Any,
+        actor: str | None,
+        reason: str | None = None,
+    ) -> MessageRecord:
+        at = to_micros(self._body.clock.now())
+        message = MessageRecord(run=run, id=id, kind=kind, name=name, body=raw, at=at, actor=actor, reason=reason)
+        if connection is not None:
+            return self._body.journal.put(message, connection)
+        return await self._body.io(lambda: self._body.journal.put(message))
+
+    async def answer(self, run: str, number: int, timeout: float | None) -> str:
+        """Wait for the verdict on a message. Raises Refused, TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while True:
+                message = await self._body.io(lambda: self._body.journal.message(number))
+                if message is not None and message.verdict:
+                    if message.verdict in {"refused", "failed"}:
+                        raise Refused(run, message.answer.decode())
+                    return message.verdict
+                await asyncio.sleep(_POLL)

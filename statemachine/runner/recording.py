@@ -1,0 +1,94 @@
+"""A transition as records: the run's columns, its line in the journal, the messages it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from persistence import EntryRecord, MessageRecord, RunRecord
+from statemachine.commands import Command, Send
+from statemachine.inputs import Input, Received
+from statemachine.runner.clock import to_micros
+from statemachine.runner.hosted import Hosted
+from statemachine.snapshot import Snapshot
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Asked:
+    """Who asked, and how a resend is known."""
+
+    event_id: str = ""
+    remember: bool = False
+    actor: str | None = None
+    reason: str | None = None
+    message: int = 0
+    """Number of the message in the inbox that it came as; 0 for none."""
+
+
+NOBODY = Asked()
+
+
+def record_of(before: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], raw: bytes) -> RunRecord:
+    """A run's record after a transition."""
+    undoing = snapshot.undoing
+    return RunRecord(
+        run=snapshot.run,
+        workflow=snapshot.workflow,
+        version=hosted.definition.version,
+        definition=snapshot.definition,
+        status=snapshot.status,
+        states=snapshot.states,
+        seq=snapshot.seq,
+        over=snapshot.over,
+        busy=not snapshot.over
+        and (
+            any(not pending.waiting and not pending.incident for pending in snapshot.pending)
+            or bool(snapshot.stopping)
+            or (undoing is not None and not undoing.waiting and not undoing.incident)
+        ),
+        due=min(to_micros(timer.due) for timer in snapshot.timers) if snapshot.timers else None,
+        incidents=len(snapshot.incidents),
+        paused=snapshot.paused,
+        started=before.started,
+        updated=to_micros(snapshot.now),
+        input=before.input,
+        tags=before.tags,
+        snapshot=raw,
+    )
+
+
+def entry_of(record: RunRecord, told: Input, body: bytes, asked: Asked) -> EntryRecord:
+    """A transition's line in the journal."""
+    name = told.occurrence.name if isinstance(told, Received) else getattr(told, "step", "")
+    return EntryRecord(
+        run=record.run,
+        seq=record.seq,
+        at=record.updated,
+        kind=str(told.__struct_config__.tag),
+        name=name,
+        event_id=asked.event_id,
+        actor=asked.actor,
+        reason=asked.reason,
+        definition=record.definition,
+        states=record.states,
+        body=body,
+    )
+
+
+def messages_of(commands: Sequence[Command], record: RunRecord, hosted: Hosted) -> tuple[MessageRecord, ...]:
+    """The events a transition sends to runs, for the same commit."""
+    return tuple(
+        MessageRecord(
+            run=command.to or record.run,
+            id=command.id,
+            kind="event",
+            name=command.name,
+            body=hosted.stored.codec.encode(command.value),
+            at=record.updated,
+            actor=record.run,
+        )
+        for command in commands
+        if isinstance(command, Send)
+    )
