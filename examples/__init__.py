@@ -1,0 +1,1 @@
+"""Stories told with the library, one a file; each has a `main()`."""
