@@ -1,6 +1,13 @@
-"""Durable statecharts for Python: every transition is in the journal before anyone is told of it."""
+"""Durable statecharts for Python: every transition is in the journal before anyone is told of it.
+
+The runner's names are loaded when they are first asked for: another host, or a module that only defines workflows, pays
+for no event loop, thread pool or SQLite.
+"""
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
 
 from statemachine import _clash as _clash
 from statemachine.data import evolve
@@ -27,11 +34,24 @@ from statemachine.errors import (
 )
 from statemachine.events import Call, Connection, Event, Outbox
 from statemachine.retry import Retry
-from statemachine.runner import AsyncRun, AsyncRunner, Client, Receipt, Result, Run, Runner, RunSummary, RunView
 from statemachine.states import Compound, History, Parallel, State
 from statemachine.steps import step, transaction
 from statemachine.transitions import after, always, joined, on, on_entry, on_exit
 from statemachine.workflow import Workflow
+
+if TYPE_CHECKING:
+    from statemachine.runner import AsyncRun, AsyncRunner, Client, Receipt, Result, Run, Runner, RunSummary, RunView
+else:
+
+    def __getattr__(name: str) -> object:
+        """A name of the runner's, at its first use."""
+        if name not in __all__:
+            message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message)
+        value = getattr(importlib.import_module("statemachine.runner"), name)
+        globals()[name] = value
+        return value
+
 
 __all__ = [
     "AlreadyStarted",
