@@ -39,6 +39,8 @@ class TransitionSpec:
     internal: bool = False
     """SCXML `type="internal"`: a transition from a compound to its own descendants does not leave the compound."""
     actions: tuple[str, ...] = ()
+    declared: str = ""
+    """The name it was declared under. Arms of one declaration share it, and their order is meant as priority."""
 
 
 @attrs.frozen(kw_only=True)
@@ -145,6 +147,16 @@ class StepSpec:
 
 
 @attrs.frozen(kw_only=True)
+class Waiver:
+    """A finding of the checks (see `statemachine.checking`) that is meant, and why."""
+
+    code: str
+    reason: str
+    at: str = ""
+    """The state, step or `TransitionSpec.declared` beside which it stands; empty: the whole workflow."""
+
+
+@attrs.frozen(kw_only=True)
 class Code:
     """The live objects a definition names.
 
@@ -186,6 +198,8 @@ class Definition:
     """Former event name -> present one."""
     descriptors: bool = False
     """Transitions carry SCXML event descriptors (prefixes, `*`) and errors in functions become `error.execution`."""
+    waivers: tuple[Waiver, ...] = ()
+    """What its author knows of and wants so. Not part of the hash, as `TransitionSpec.declared` is not."""
     hash: str = ""
     code: Code = attrs.field(factory=Code, eq=False, repr=False)
     tables: dict[str, Any] = attrs.field(init=False, factory=dict[str, Any], eq=False, repr=False)

@@ -14,7 +14,20 @@ import msgspec
 
 from statemachine.definition import Definition
 
-_TUNING = {"retry", "timeout", "overall", "was", "version", "event_names", "hash", "code", "tables", "waits_for"}
+_TUNING = {
+    "code",
+    "declared",
+    "event_names",
+    "hash",
+    "overall",
+    "retry",
+    "tables",
+    "timeout",
+    "version",
+    "waits_for",
+    "waivers",
+    "was",
+}
 
 
 def hash_of(definition: Definition) -> str:
