@@ -39,7 +39,7 @@ class Refuse(Event, frozen=True):
 class Ordering(Workflow[Order], name="ordering", version=1):
     """Reserve, ask, ship; or put back."""
 
-    reserving = State(initial=True)
+    reserving = State(initial=True, defer=(Confirm, Refuse))
     asking = State()
     shipped = State(final=True)
     dropped = State(final=True, compensate=True)
@@ -85,8 +85,6 @@ def check_what_it_does(file: Path) -> None:
         runner.start(Ordering, Order("chair"), id="order-2")
     with Runner(file, [Ordering()]) as runner:
         one, two = runner.get("order-1"), runner.get("order-2")
-        one.wait(Ordering.asking, timeout=30)
-        two.wait(Ordering.asking, timeout=30)
         one.send(Confirm(by="ada"), id="message-1")
         two.send(Refuse(), id="message-2")
         assert one.result(timeout=30).data == Order("lamp", reserved=True, confirmed_by="ada")

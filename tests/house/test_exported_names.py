@@ -11,15 +11,23 @@ import statemachine.testing
 
 PUBLIC: dict[str, str] = {
     "statemachine": """
-        Call Compound Event Parallel Runner State Workflow after joined on step transaction
+        AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection
+        Definition DefinitionError Event HandlerFailed History NoSuchRun NotAccepted NotOver NotStored Outbox
+        Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner
+        RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow after always
+        evolve joined on on_entry on_exit step transaction
     """,
     "statemachine.runner": """
-        Runner
+        AsyncRun AsyncRunner Client Clock Entry Receipt Result Run RunSummary RunView Runner SystemClock
+        Transitioned Verified
     """,
     "statemachine.testing": """
     """,
     "persistence": """
-        Journal
+        AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
+        EntryRecord Fenced Foreign Forked Journal JournalError LiveGroup MemoryJournal MessageRecord
+        NewerSchema NotStorable Owned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
+        Work wal_reset_race
     """,
 }
 
