@@ -61,3 +61,13 @@ class ConnectionGuarded(JournalError):
 
 class NotStorable(JournalError, TypeError):
     """A type or value that cannot be stored and read back equal."""
+
+
+def fenced(name: str, epoch: int, current: int, owner: str) -> Fenced:
+    """The error for an owner whose epoch is not, or no longer, the journal's."""
+    if epoch == current:
+        msg = f"Journal {name!r}: epoch {epoch} was given back. Claim the journal again before writing."
+    else:
+        said = f"Journal {name!r} was claimed by {owner!r} (epoch {current}) after this owner (epoch {epoch})."
+        msg = f"{said} Nothing was written; this owner must stop."
+    return Fenced(msg)

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from persistence.errors import ConnectionGuarded, Fenced, Owned, Stale
+from persistence.errors import ConnectionGuarded, Owned, Stale, fenced
 from persistence.journal import Work
 from persistence.records import (
     AttemptRecord,
@@ -105,6 +105,7 @@ class MemoryJournal:
         with store.lock:
             if store.owner is self and store.epoch == epoch:
                 store.owner = None
+                self._epoch = 0
 
     def owner(self) -> str | None:
         """See `Journal.owner`."""
@@ -124,11 +125,7 @@ class MemoryJournal:
 
     def _check(self, epoch: int) -> None:
         if epoch != self._store.epoch or epoch != self._epoch:
-            msg = (
-                f"Journal {self._name!r} was claimed by {self._store.owned_as!r} (epoch {self._store.epoch}) after "
-                f"this owner (epoch {epoch}). Nothing was written; this owner must stop."
-            )
-            raise Fenced(msg)
+            raise fenced(self._name, epoch, self._store.epoch, self._store.owned_as)
 
     # ----------------------------------------------------------------------------------------------------- committing
 
@@ -155,9 +152,7 @@ class MemoryJournal:
         if run is not None:
             self._check_seq(run, change.expected)
         for entry in change.entries:
-            if entry.seq in store.entries.get(entry.run, ()):
-                msg = f"Run {entry.run!r} has a journal entry {entry.seq} already."
-                raise Stale(msg)
+            self._check_entry(entry, run)
         if run is not None:
             store.runs[run.run] = run
         for entry in change.entries:
@@ -188,6 +183,14 @@ class MemoryJournal:
         if expected >= 0 and (known is None or known.seq != expected):
             at = "does not exist" if known is None else f"is at {known.seq}"
             msg = f"Run {run.run!r} {at}; the change was made for {expected}."
+            raise Stale(msg)
+
+    def _check_entry(self, entry: EntryRecord, run: RunRecord | None) -> None:
+        if entry.seq in self._store.entries.get(entry.run, ()):
+            msg = f"Run {entry.run!r} has a journal entry {entry.seq} already."
+            raise Stale(msg)
+        if entry.run not in self._store.runs and (run is None or run.run != entry.run):
+            msg = f"Run {entry.run!r} does not exist, so it has no journal."
             raise Stale(msg)
 
     def _queue(self, message: MessageRecord) -> MessageRecord:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from persistence.errors import Fenced, JournalError
+from persistence.errors import JournalError, fenced
 from persistence.journal import Work
 from persistence.records import (
     AttemptRecord,
@@ -27,7 +27,7 @@ from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous
 from persistence.sqlite.forking import Birth
 from persistence.sqlite.guard import GuardedConnection
 from persistence.sqlite.opening import prepare
-from persistence.sqlite.ownership import Ownership, fenced
+from persistence.sqlite.ownership import Ownership
 from persistence.sqlite.trouble import Translated
 from persistence.sqlite.wal import LONG, checkpoint, log_length
 from persistence.sqlite.writing import Writer
@@ -142,7 +142,7 @@ class SQLiteJournal:
         if self._writer is None:
             with self._pool.connection() as connection:
                 current, owner = connection.execute(sql.EPOCH).fetchone()
-            raise Fenced(fenced(self._path, epoch, current, owner))
+            raise fenced(self._path, epoch, current, owner)
         return self._writer
 
     def _drop_writer(self) -> None:

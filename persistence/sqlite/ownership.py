@@ -14,7 +14,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from persistence.errors import Fenced, Owned
+from persistence.errors import Owned, fenced
 from persistence.sqlite import sql
 from persistence.sqlite.lockfile import LockFile, Stamp, boot, now
 
@@ -98,7 +98,7 @@ class Ownership:
         """See `Journal.renew`; and take the lock, if this owner took over without it and it is free by now."""
         current, owner = connection.execute(sql.EPOCH).fetchone()
         if self._stamp is None or self._file is None or current != epoch or self._stamp.epoch != epoch:
-            raise Fenced(fenced(self._path, epoch, current, owner))
+            raise fenced(self._path, epoch, current, owner)
         locked = self._file.lock(self)
         old = self._stamp
         self._stamp = Stamp(old.pid, old.owner, epoch, now(), old.lease, old.boot, locked)
@@ -136,11 +136,3 @@ class Ownership:
         if self._file is None:
             self._file = LockFile.share(self._lock_path)
         return self._file
-
-
-def fenced(name: str, epoch: int, current: int, owner: str) -> str:
-    """What Fenced says."""
-    return (
-        f"Journal {name!r} was claimed by {owner!r} (epoch {current}) after this owner (epoch {epoch}). "
-        "Nothing was written; this owner must stop."
-    )

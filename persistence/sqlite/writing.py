@@ -9,12 +9,11 @@ from typing import Any
 
 import msgspec
 
-from persistence.errors import CommitUnknown, ConnectionGuarded, Fenced, JournalError, Stale
+from persistence.errors import CommitUnknown, ConnectionGuarded, JournalError, Stale, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, MessageRecord, RunRecord
 from persistence.sqlite import sql
 from persistence.sqlite.guard import Guard, GuardedConnection
-from persistence.sqlite.ownership import fenced
 from persistence.sqlite.trouble import FATAL, Translated, meaning
 
 _encode = msgspec.json.Encoder().encode
@@ -117,7 +116,7 @@ class Writer:
         now, owner = self._execute(sql.EPOCH).fetchone()
         if now != epoch:
             self._roll_back()
-            raise Fenced(fenced(self._name, epoch, now, owner))
+            raise fenced(self._name, epoch, now, owner)
 
     def _roll_back(self) -> None:
         # FULL, IOERR and NOMEM may have rolled back already (https://www.sqlite.org/lang_transaction.html).
@@ -158,6 +157,9 @@ class Writer:
             change = done
         try:
             self._apply(change)
+        except sqlite3.IntegrityError as error:
+            run = change.run.run if change.run else "of the entries"
+            return Stale(f"Run {run!r} has what the change was to add, or is not there at all ({error}).")
         except Exception as error:
             known = meaning(error, self._name)
             if isinstance(known, FATAL):
