@@ -76,7 +76,7 @@ BELONGS: Mapping[Item, frozenset[Stage]] = {
 class Loan:
     """What the rules need to know of a case beyond its states."""
 
-    amount: int
+    amount: int | None
     stage: Stage = Stage.NEW
     making: bool = False
     """An offer was selected and is not sent yet."""
