@@ -240,11 +240,10 @@ class NotOver(RunError, TimeoutError):
 class RunHeld(RunError):
     """No workflow that was given to this runner can move the run; its events wait."""
 
-    def __init__(self, run: str, reason: str) -> None:
+    def __init__(self, run: str, workflow: str, reason: str) -> None:
+        self.workflow = workflow
         self.reason = reason
-        super().__init__(
-            run, f"Run {run!r} is held: {reason}. Its events wait; deploy a version that fits, or kill it."
-        )
+        super().__init__(run, f"Run {run!r} is held: {reason}. Deploy a version of {workflow} that fits, or kill it.")
 
 
 class NotStored(RunError):

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from persistence import EntryRecord, Journal, Query, RunRecord
-from statemachine.errors import NoSuchRun, NotOver
+from statemachine.errors import NoSuchRun, NotOver, RunHeld
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
@@ -172,21 +172,27 @@ class AsyncRunner:
                 transaction.
 
         Returns:
-            `accepted` or `deferred`; `queued` where another process moves the run (see `verdict`).
+            `accepted` or `deferred`; `queued` where another process moves the run, or the run is held (see `verdict`).
 
         Raises:
             NotAccepted: No transition is enabled by it now.
             RunOver, BeingUndone: The run takes no events any more.
             UndeclaredEvent: The workflow does not declare its type.
             NoSuchRun: There is no such run.
+            RunHeld: The runner was not given its workflow.
         """
         body = self._body
         body.check()
         name = id if id is not None else body.clock.nonce()
         if body.owner and connection is None:
             asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason)
-            verdict: str = await body.ask(Sending(run, None, event, asked))
-            return Receipt(run, name, verdict)
+            try:
+                verdict: str = await body.ask(Sending(run, None, event, asked))
+            except RunHeld as held:
+                if not self._post.knows(held.workflow):
+                    raise
+            else:
+                return Receipt(run, name, verdict)
         return await self._post.send(run, name, event, connection=connection, actor=actor, reason=reason)
 
     async def verdict(self, receipt: Receipt, timeout: float | None = None) -> Receipt:

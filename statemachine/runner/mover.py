@@ -39,6 +39,7 @@ from statemachine.transition import Outcome, transition
 REMEMBERED = 2048
 """How many runs are kept decoded between their transitions."""
 Work = Callable[[Any], Change]
+NOT_GIVEN = "its workflow was not given to this runner"
 
 
 @attrs.frozen(eq=False)
@@ -224,13 +225,15 @@ class Mover:
             return None
         hosted = self.workflows.get(record.workflow)
         if hosted is None:
-            raise RunHeld(run, record.held or f"workflow {record.workflow!r} was not given to this runner")
+            raise RunHeld(run, record.workflow, record.held or NOT_GIVEN)
         if record.held and not record.over:
-            raise RunHeld(run, record.held)
+            raise RunHeld(run, record.workflow, record.held)
         try:
             snapshot = hosted.stored.thaw(record.snapshot)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise RunHeld(run, f"its data does not fit this version of {record.workflow}: {error}") from error
+            raise RunHeld(
+                run, record.workflow, f"its data does not fit this version of {record.workflow}: {error}"
+            ) from error
         loaded = Loaded(record, snapshot, hosted)
         if not record.over and record.definition == hosted.definition.hash:
             self._keep(loaded)
@@ -253,7 +256,7 @@ class Mover:
     def _adopt(self, loaded: Loaded, plan: Plan) -> Loaded:
         snapshot, misfit = loaded.hosted.adopted(loaded.snapshot)
         if snapshot is None:
-            raise RunHeld(loaded.record.run, misfit)
+            raise RunHeld(loaded.record.run, loaded.record.workflow, misfit)
         raw = loaded.hosted.stored.freeze(snapshot, None)
         told = Adopt(snapshot.definition, loaded.snapshot.definition, msgspec.Raw(raw))
         return self.note(plan, loaded, told, Outcome(snapshot, (), "accepted"), NOBODY)

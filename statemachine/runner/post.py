@@ -28,6 +28,10 @@ class Post:
     def __init__(self, body: Body) -> None:
         self._body = body
 
+    def knows(self, workflow: str) -> bool:
+        """Whether this runner was given a workflow, so that its events can be encoded."""
+        return self._body.workflows.get(workflow) is not None
+
     async def start(
         self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], *, connection: Any, actor: str | None
     ) -> None:

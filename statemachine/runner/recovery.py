@@ -94,9 +94,20 @@ def _busy(mover: Mover, found: Recovered) -> Iterator[Loaded]:
             except RunHeld as error:
                 found.held[run] = error.reason
                 continue
-            if loaded is not None:
+            if loaded is None:
+                continue
+            misfit = _unfit(loaded)
+            if misfit:
+                found.held[run] = misfit
+            else:
                 yield loaded
         after = page[-1]
+
+
+def _unfit(loaded: Loaded) -> str:
+    """Why a run made under another hash cannot go on here; empty when it can."""
+    hosted = loaded.hosted
+    return "" if loaded.record.definition == hosted.definition.hash else hosted.adopted(loaded.snapshot)[1]
 
 
 def _judge(
