@@ -32,7 +32,7 @@ from statemachine.errors import (
     UndeclaredEvent,
     UnknownWorkflow,
 )
-from statemachine.events import Call, Connection, Event, Outbox
+from statemachine.events import Call, Connection, Event, Moment, Outbox
 from statemachine.retry import Retry
 from statemachine.states import Compound, History, Parallel, State
 from statemachine.steps import step, transaction
@@ -68,6 +68,7 @@ __all__ = [
     "Event",
     "HandlerFailed",
     "History",
+    "Moment",
     "NoSuchRun",
     "NotAccepted",
     "NotOver",

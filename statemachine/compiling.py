@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import attrs
 
 from statemachine.definition import Code, Definition, StateSpec, StepSpec, TimerSpec, TransitionSpec, UndoSpec
 from statemachine.errors import BrokenState, BrokenStep, BrokenTransition
-from statemachine.events import Event, event_name
+from statemachine.events import Event, event_name, former_names
 from statemachine.identity import hash_of
 from statemachine.signatures import Bound, Reader
-from statemachine.states import Arm, Arms, History, Nested, State, Target
-from statemachine.steps import Step, Work
+from statemachine.states import Arm, History, Nested, Parallel, State, Target
+from statemachine.steps import Bindable, Work
 from statemachine.storable import check_data, check_type
-from statemachine.transitions import Declared, Transition
+from statemachine.transitions import Declared, Written
 from statemachine.validation import validate
 
 
@@ -67,7 +67,7 @@ class Compiler:
         check_data(self.cls.__qualname__, self.data)
         self._name(vars(self.cls), "")
         for item in _declared(self.cls):
-            if isinstance(item, Step):
+            if isinstance(item, Bindable):
                 self._step(item.work)
             else:
                 self._transition(item)
@@ -110,7 +110,7 @@ class Compiler:
             if isinstance(item, State):
                 if id(item) in self.names:
                     raise BrokenState(self.cls.__qualname__, name, f"it is the same object as {self.names[id(item)]}")
-                item.name = self.names[id(item)] = prefix + name
+                item.path = self.names[id(item)] = prefix + name
             elif _nested(item):
                 item.path = self.names[id(item)] = prefix + item.__name__
                 self._name(vars(item), f"{prefix}{item.__name__}.")
@@ -120,24 +120,27 @@ class Compiler:
             if isinstance(item, State):
                 self.states.append(self._state(item, parent))
             elif _nested(item):
-                initial = () if item.parallel else self._initial(vars(item), item)
+                parallel, options = issubclass(item, Parallel), item.__options__
+                initial = () if parallel else self._initial(vars(item), item)
                 self.states.append(
                     StateSpec(
                         name=item.path,
                         parent=parent,
-                        kind="parallel" if item.parallel else "compound",
+                        kind="parallel" if parallel else "compound",
                         initial=TransitionSpec(source=item.path, targets=initial) if initial else None,
                         entry=tuple(self.entries.get(item.path, ())),
                         exit=tuple(self.exits.get(item.path, ())),
-                        defer=self._deferred(item.defer),
-                        waits_for=item.waits_for,
-                        was=item.was,
+                        defer=self._deferred(options.defer),
+                        waits_for=options.waits_for,
+                        was=options.was,
                     )
                 )
                 self._states(vars(item), item.path)
 
     def _state(self, state: State, parent: str | None) -> StateSpec:
         if isinstance(state, History):
+            if state.default is None:
+                raise BrokenState(self.cls.__qualname__, state.name, "say where to go when nothing is remembered")
             default = TransitionSpec(source=state.name, targets=(self.target(state.default, state.name),))
             return StateSpec(
                 name=state.name, parent=parent, kind="history", deep=state.deep, default=default, was=state.was
@@ -217,10 +220,10 @@ class Compiler:
             )
         if self.events.setdefault(name, event) is not event:
             raise BrokenTransition(
-                self.cls.__qualname__, source, f"two events are stored as {name!r}; give one of them tag='…'"
+                self.cls.__qualname__, source, f"two events are stored as {name!r}; give one of them name='…'"
             )
         check_type(self.cls.__qualname__, event, f"event {name}")
-        self.event_names.update(dict.fromkeys(event.__was__, name))
+        self.event_names.update(dict.fromkeys(former_names(event), name))
         return name
 
     def _timer(self, declared: Declared, source: str) -> str:
@@ -243,14 +246,14 @@ class Compiler:
         self,
         source: str,
         events: tuple[str, ...],
-        to: Arms | None,
+        to: Any,
         *,
         when: Callable[..., bool] | None = None,
         event: Any = None,
         internal: bool = False,
         actions: tuple[str, ...] = (),
     ) -> None:
-        arms: tuple[Any, ...] = to if isinstance(to, tuple) else (to,)
+        arms = cast("tuple[Any, ...]", to if isinstance(to, tuple) else (to,))
         for arm in arms:
             target, guard = (arm.target, arm.guard) if isinstance(arm, Arm) else (arm, None)
             self.transitions.append(
@@ -371,12 +374,12 @@ def _both(first: Callable[..., Any], second: Callable[..., Any]) -> Callable[...
     return holds
 
 
-def _declared(cls: type) -> Iterator[Step[Any, ..., Any] | Declared]:
+def _declared(cls: type) -> Iterator[Bindable[Any] | Declared]:
     """Steps and transitions of a class body, in its order."""
     for item in vars(cls).values():
-        if isinstance(item, Step):
+        if isinstance(item, Bindable):
             yield item
-        elif isinstance(item, Transition):
+        elif isinstance(item, Written):
             yield item.declared
         else:
             yield from getattr(item, "__transitions__", ())
@@ -387,4 +390,4 @@ def _nested(item: Any) -> TypeGuard[type[Nested]]:
 
 
 def _is_initial(item: Any) -> bool:
-    return (isinstance(item, State) or _nested(item)) and item.initial
+    return item.initial if isinstance(item, State) else _nested(item) and item.__options__.initial

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, dataclass_transform
 
 import attrs
 import msgspec
@@ -11,20 +11,64 @@ import msgspec
 from statemachine.scope import Scope
 
 
-class Event(msgspec.Struct, frozen=True):
+class EventType(msgspec.StructMeta):
+    """Type of event types: takes `name=` and `was=` in the class line, besides what a Struct takes."""
+
+    __stored_name__: str
+    __former_names__: tuple[str, ...]
+
+    def __new__(  # noqa: PYI034 -- checkers know no Self in a metaclass
+        cls,
+        typename: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        /,
+        *,
+        name: str | None = None,
+        was: tuple[str, ...] = (),
+        **config: Any,
+    ) -> EventType:
+        """Make an event type.
+
+        Args:
+            typename: The class's own name.
+            bases: Its bases.
+            namespace: Its body.
+            name: What it is stored as; the class's own name when not given.
+            was: Names it was stored as before.
+            config: What a Struct takes.
+        """
+        kind = super().__new__(cls, typename, bases, namespace, **config)
+        kind.__stored_name__ = name or typename
+        kind.__former_names__ = was
+        return kind
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
+class Event(msgspec.Struct, frozen=True, metaclass=EventType):
     """A typed message to a run. Derive with `frozen=True`.
 
-    Its stored name is the class's own name, or the `tag=` it is given (`class Approve(Event, frozen=True,
-    tag="approve")`), so that the class may be renamed; names it had stand in `__was__`.
+    Its stored name is the class's own, or the one it is given, so that the class may be renamed; the value itself does
+    not carry it.
+
+    >>> class Approve(Event, frozen=True, name="approve", was=("Approved",)):
+    ...     by: str
+    >>> event_name(Approve)
+    'approve'
     """
 
-    __was__: ClassVar[tuple[str, ...]] = ()
+    __stored_name__: ClassVar[str]
+    __former_names__: ClassVar[tuple[str, ...]]
 
 
 def event_name(kind: type[Event]) -> str:
     """The stored name of an event type."""
-    tag = kind.__struct_config__.tag
-    return tag if isinstance(tag, str) else kind.__name__
+    return kind.__stored_name__
+
+
+def former_names(kind: type[Event]) -> tuple[str, ...]:
+    """Names an event type was stored as before."""
+    return kind.__former_names__
 
 
 @attrs.frozen
@@ -58,8 +102,15 @@ class Connection(Protocol):
         ...
 
 
-class Outbox:
-    """What a handler asks for, by a parameter of this type, to raise or send events as part of the same commit."""
+class Place:
+    """A state, as far as a moment can be asked about it."""
+
+    path: str = ""
+    """Its dotted name; set when the workflow is compiled."""
+
+
+class Moment:
+    """The transition that a guard or handler is part of, to be read: asked for by a parameter of this type."""
 
     __slots__ = ("_scope",)
 
@@ -73,7 +124,7 @@ class Outbox:
 
     @property
     def now(self) -> datetime:
-        """The time of this transition, UTC. Handlers ask no other clock."""
+        """The time of this transition, UTC. Guards and handlers ask no other clock."""
         return self._scope.now
 
     @property
@@ -93,6 +144,16 @@ class Outbox:
         """Why it was sent."""
         occurrence = self._scope.occurrence
         return occurrence.reason if occurrence else None
+
+    def within(self, state: Place | type[Place]) -> bool:
+        """Whether the run is in this state, or in one nested in it."""
+        return self._scope.active(state.path)
+
+
+class Outbox(Moment):
+    """What a handler asks for, by a parameter of this type, to raise or send an event as part of the same commit."""
+
+    __slots__ = ()
 
     def raise_event(self, event: Event) -> None:
         """Handle this event in the run itself, before any from outside."""

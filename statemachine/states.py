@@ -4,16 +4,74 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, overload
 
 import attrs
 
-from statemachine.events import Event
-
-Guard = Callable[[Any], bool] | Callable[[Any, Any], bool]
+from statemachine.events import Event, Moment, Place
 
 
-class State:
+class WorkflowObject:
+    """What `self` is in a workflow's methods; by it checkers tell a method used as a guard from a plain function."""
+
+
+D = TypeVar("D")
+"""The run's data."""
+E = TypeVar("E", bound=Event)
+W = TypeVar("W", bound=WorkflowObject)
+D_contra = TypeVar("D_contra", contravariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
+
+Quiet: TypeAlias = Callable[[D], bool] | Callable[[D, Moment], bool]
+"""A guard that looks at no event."""
+QuietMethod: TypeAlias = Callable[[W, D], bool] | Callable[[W, D, Moment], bool]
+Guard: TypeAlias = Quiet[D] | Callable[[D, E], bool] | Callable[[D, E, Moment], bool]
+GuardMethod: TypeAlias = QuietMethod[W, D] | Callable[[W, D, E], bool] | Callable[[W, D, E, Moment], bool]
+
+
+@attrs.frozen(eq=False)
+class Arm(Generic[D_contra, E_contra]):
+    """A target with a guard. In a tuple of arms, the first whose guard holds is taken."""
+
+    target: Target
+    guard: Callable[..., bool]
+
+
+class Arming:
+    """`state.when`: called with a guard, it gives the state as a target that is taken if the guard holds."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    @overload
+    def __call__(self, guard: Callable[[D], bool]) -> Arm[D, object]: ...
+    @overload
+    def __call__(self, guard: Callable[[D, Moment], bool]) -> Arm[D, object]: ...
+    @overload
+    def __call__(self, guard: Callable[[D, E], bool]) -> Arm[D, E]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, guard: Callable[[D, E, Moment], bool]) -> Arm[D, E]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, guard: Callable[[W, D], bool]) -> Arm[D, object]: ...
+    @overload
+    def __call__(self, guard: Callable[[W, D, Moment], bool]) -> Arm[D, object]: ...
+    @overload
+    def __call__(self, guard: Callable[[W, D, E], bool]) -> Arm[D, E]: ...
+    @overload
+    def __call__(self, guard: Callable[[W, D, E, Moment], bool]) -> Arm[D, E]: ...
+    def __call__(self, guard: Callable[..., bool]) -> Arm[Any, Any]:
+        """See the class. The guard is pure: a function or method of the data, or of data and event."""
+        return Arm(self._target, guard)
+
+
+class _When:
+    def __get__(self, state: object, owner: type) -> Arming:
+        return Arming(owner if state is None else state)
+
+
+class State(Place):
     """A state in which nothing is nested.
 
     Args:
@@ -24,6 +82,8 @@ class State:
         waits_for: The role of the person it waits for.
         was: Names it had.
     """
+
+    when = _When()
 
     def __init__(
         self,
@@ -41,41 +101,47 @@ class State:
         self.defer = defer
         self.waits_for = waits_for
         self.was = was
-        self.name = ""
         self.place = place()
 
     def __repr__(self) -> str:
-        return f"<State {self.name}>"
+        return f"<State {self.path}>"
 
-    def when(self, guard: Guard) -> Arm:
-        """This state as a target, if the guard holds."""
-        return Arm(self, guard)
+    @property
+    def name(self) -> str:
+        """Its dotted name; set when the workflow is compiled."""
+        return self.path
 
 
 class History(State):
     """Where its compound was when it was last left.
 
     Args:
-        default: Where to go when it was never left.
+        default: Where to go when it was never left; the compound's initial state when not given.
         deep: The leaf states, not only the children.
         was: Names it had.
     """
 
-    def __init__(self, default: Target, *, deep: bool = False, was: tuple[str, ...] = ()) -> None:
+    def __init__(self, default: Target | None = None, *, deep: bool = False, was: tuple[str, ...] = ()) -> None:
         super().__init__(was=was)
         self.default = default
         self.deep = deep
 
 
-class Nested:
-    """What `Compound` and `Parallel` share: options given in the class line."""
+@attrs.frozen
+class Options:
+    """What a nested class's line says."""
 
-    initial: ClassVar[bool] = False
-    defer: ClassVar[tuple[type[Event], ...]] = ()
-    waits_for: ClassVar[str | None] = None
-    was: ClassVar[tuple[str, ...]] = ()
-    path: ClassVar[str] = ""
-    parallel: ClassVar[bool] = False
+    initial: bool = False
+    defer: tuple[type[Event], ...] = ()
+    waits_for: str | None = None
+    was: tuple[str, ...] = ()
+
+
+class Nested(Place):
+    """What `Compound` and `Parallel` share: options given in the class line. Its other attributes are states."""
+
+    __options__: ClassVar[Options] = Options()
+    when: ClassVar[_When] = _When()
 
     def __init_subclass__(
         cls,
@@ -86,15 +152,7 @@ class Nested:
         was: tuple[str, ...] = (),
     ) -> None:
         super().__init_subclass__()
-        cls.initial = initial
-        cls.defer = defer
-        cls.waits_for = waits_for
-        cls.was = was
-
-    @classmethod
-    def when(cls, guard: Guard) -> Arm:
-        """This state as a target, if the guard holds."""
-        return Arm(cls, guard)
+        cls.__options__ = Options(initial, defer, waits_for, was)
 
 
 class Compound(Nested):
@@ -104,22 +162,14 @@ class Compound(Nested):
 class Parallel(Nested):
     """A state of which all nested states are active. Derive it inside the workflow; options stand in the class line."""
 
-    parallel: ClassVar[bool] = True
 
-
-Target = State | type[Nested]
-
-
-@attrs.frozen(eq=False)
-class Arm:
-    """A target with a guard. In a tuple of arms, the first whose guard holds is taken."""
-
-    target: Target
-    guard: Guard | None
-
-
-Arms = Target | Arm | tuple[Target | Arm, ...]
-Sources = Target | tuple[Target, ...]
+Target: TypeAlias = State | type[Nested]
+Sources: TypeAlias = Target | tuple[Target, ...]
+Targets: TypeAlias = Target | tuple[Target, ...]
+Arms: TypeAlias = Target | Arm[D, E] | tuple[Target | Arm[D, E], ...]
+"""Targets in order of priority, the first whose guard holds being taken; the guards may look at an event."""
+QuietArms: TypeAlias = Target | Arm[D, object] | tuple[Target | Arm[D, object], ...]
+"""The same where there is no event to look at."""
 
 
 def place(depth: int = 2) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
 from statemachine.events import Call, Connection
 from statemachine.retry import Retry
-from statemachine.states import Arms, State, Target, place
+from statemachine.states import D, QuietArms, State, Targets, W, place
 
-D = TypeVar("D")
 R = TypeVar("R")
-P = ParamSpec("P")
+"""What a step returns."""
+F_co = TypeVar("F_co", covariant=True)
+"""A step as it is called on a workflow object."""
+Awaited: TypeAlias = Coroutine[Any, Any, R]
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds that one attempt of a step may take."""
@@ -25,18 +27,18 @@ ONCE = Retry()
 class Work:
     """A step as written."""
 
-    state: Target
-    to: Arms
-    error: Mapping[type[Exception], Target]
-    failed: Target | None
+    state: State
+    to: Any
+    error: Mapping[type[Exception], Any]
+    failed: Any
     retry: Retry
-    timeout: float
-    overall: float | None
+    timeout: float = DEFAULT_TIMEOUT
+    overall: float | None = None
     pivot: bool
-    once: bool
-    transactional: bool
-    into: Callable[..., Any] | None
-    effect: bool
+    once: bool = False
+    transactional: bool = False
+    into: Callable[..., Any] | None = None
+    effect: bool = True
     place: str
     function: Callable[..., Any] | None = None
     undo: Callable[..., Any] | None = None
@@ -44,7 +46,7 @@ class Work:
     undo_timeout: float = DEFAULT_TIMEOUT
 
 
-class Step(Generic[D, P, R]):
+class Bindable(Generic[F_co]):
     """A declared step. On a workflow object it is the plain method, so a test calls it directly."""
 
     def __init__(self, work: Work) -> None:
@@ -52,21 +54,29 @@ class Step(Generic[D, P, R]):
         self.__doc__ = getattr(work.function, "__doc__", None)
 
     @overload
-    def __get__(self, instance: None, owner: type) -> Step[D, P, R]: ...
+    def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, instance: object, owner: type) -> Callable[Concatenate[D, P], R]: ...
+    def __get__(self, instance: object, owner: type) -> F_co: ...
     def __get__(self, instance: object | None, owner: type) -> Any:
         """The method itself, bound."""
         if instance is None or self.work.function is None:
             return self
         return self.work.function.__get__(instance, owner)
 
+
+class Step(Bindable[F_co], Generic[D, F_co]):
+    """A declared step over data of type D."""
+
     @overload
-    def undo(self, function: Callable[[Any, D], Awaitable[None] | None], /) -> Callable[..., Any]: ...
+    def undo(self, function: Callable[[W, D], None], /) -> Callable[[W, D], None]: ...
     @overload
-    def undo(self, function: Callable[[Any, D, Call], Awaitable[None] | None], /) -> Callable[..., Any]: ...
+    def undo(self, function: Callable[[W, D, Call], None], /) -> Callable[[W, D, Call], None]: ...
     @overload
-    def undo(self, /, *, retry: Retry = ..., timeout: float | timedelta = ...) -> _Undo[D]: ...
+    def undo(self, function: Callable[[W, D], Awaited[None]], /) -> Callable[[W, D], Awaited[None]]: ...
+    @overload
+    def undo(self, function: Callable[[W, D, Call], Awaited[None]], /) -> Callable[[W, D, Call], Awaited[None]]: ...
+    @overload
+    def undo(self, /, *, retry: Retry = ..., timeout: float | timedelta = ...) -> UndoOf[D]: ...
     def undo(
         self,
         function: Callable[..., Any] | None = None,
@@ -86,118 +96,181 @@ class Step(Generic[D, P, R]):
         """
         self.work.undo_retry = retry
         self.work.undo_timeout = seconds(timeout)
-        return _Undo[D](self.work) if function is None else _Undo[D](self.work)(function)
+        taking = UndoOf[Any](self.work)
+        return taking if function is None else taking(function)
 
 
-class _Undo(Generic[D]):
+class UndoOf(Generic[D]):
+    """Takes the undo of a step."""
+
     def __init__(self, work: Work) -> None:
         self._work = work
 
     @overload
-    def __call__(self, function: Callable[[Any, D], Awaitable[None] | None], /) -> Callable[..., Any]: ...
+    def __call__(self, function: Callable[[W, D], None], /) -> Callable[[W, D], None]: ...
     @overload
-    def __call__(self, function: Callable[[Any, D, Call], Awaitable[None] | None], /) -> Callable[..., Any]: ...
+    def __call__(self, function: Callable[[W, D, Call], None], /) -> Callable[[W, D, Call], None]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D], Awaited[None]], /) -> Callable[[W, D], Awaited[None]]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D, Call], Awaited[None]], /) -> Callable[[W, D, Call], Awaited[None]]: ...
     def __call__(self, function: Any, /) -> Any:
+        """Note it."""
         self._work.undo = function
         return function
 
 
-class Transaction(Step[D, P, R]):
-    """A declared transactional step."""
+class Transaction(Bindable[F_co], Generic[D, F_co]):
+    """A declared transactional step over data of type D."""
 
-    @overload  # type: ignore[override]
-    def undo(self, function: Callable[[Any, D, Connection], None], /) -> Callable[..., Any]: ...
     @overload
-    def undo(self, function: Callable[[Any, D, Connection, Call], None], /) -> Callable[..., Any]: ...
-    def undo(self, function: Any, /) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def undo(self, function: Callable[[W, D, Connection], None], /) -> Callable[[W, D, Connection], None]: ...
+    @overload
+    def undo(
+        self, function: Callable[[W, D, Connection, Call], None], /
+    ) -> Callable[[W, D, Connection, Call], None]: ...
+    @overload
+    def undo(self, /, *, retry: Retry = ...) -> TransactionUndoOf[D]: ...
+    def undo(self, function: Callable[..., Any] | None = None, /, *, retry: Retry = ONCE) -> Any:
         """Declare how it is undone, in the same way: `(self, data, connection)`, in the commit that records it."""
-        return _Undo[D](self.work)(function)
+        self.work.undo_retry = retry
+        taking = TransactionUndoOf[Any](self.work)
+        return taking if function is None else taking(function)
 
 
-class _StepOf:
-    """Takes the step's method; the data type is the method's own."""
+class TransactionUndoOf(Generic[D]):
+    """Takes the undo of a transactional step."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
 
     @overload
-    def __call__(
-        self, function: Callable[Concatenate[Any, D, P], Coroutine[Any, Any, D]]
-    ) -> Step[D, P, Coroutine[Any, Any, D]]: ...
+    def __call__(self, function: Callable[[W, D, Connection], None], /) -> Callable[[W, D, Connection], None]: ...
     @overload
-    def __call__(self, function: Callable[Concatenate[Any, D, P], D]) -> Step[D, P, D]: ...
+    def __call__(
+        self, function: Callable[[W, D, Connection, Call], None], /
+    ) -> Callable[[W, D, Connection, Call], None]: ...
+    def __call__(self, function: Any, /) -> Any:
+        """Note it."""
+        self._work.undo = function
+        return function
+
+
+class _Taking:
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def _take(self, function: Any) -> Any:
+        self._work.function = function
+        return Transaction[Any, Any](self._work) if self._work.transactional else Step[Any, Any](self._work)
+
+
+class StepOf(_Taking):
+    """Takes a step's method, which returns the data it is given; its data is the method's own."""
+
+    @overload
+    def __call__(self, function: Callable[[W, D], Awaited[D]]) -> Step[D, Callable[[D], Awaited[D]]]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D, Call], Awaited[D]]) -> Step[D, Callable[[D, Call], Awaited[D]]]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D], D]) -> Step[D, Callable[[D], D]]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D, Call], D]) -> Step[D, Callable[[D, Call], D]]: ...
     def __call__(self, function: Any) -> Any:
-        self._work.function = function
-        return Step[Any, ..., Any](self._work)
+        """Note it."""
+        return self._take(function)
 
 
-class _FoldedStepOf(Generic[D, R]):
-    """Takes the method of a step whose result is folded into the data."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
+class StepOver(_Taking, Generic[D, R]):
+    """Takes a step's method over data of type D that returns R, which `into=` folds into the data, or D itself."""
 
     @overload
-    def __call__(
-        self, function: Callable[Concatenate[Any, D, P], Coroutine[Any, Any, R]]
-    ) -> Step[D, P, Coroutine[Any, Any, R]]: ...
+    def __call__(self, function: Callable[[W, D], Awaited[R]]) -> Step[D, Callable[[D], Awaited[R]]]: ...
     @overload
-    def __call__(self, function: Callable[Concatenate[Any, D, P], R]) -> Step[D, P, R]: ...
+    def __call__(self, function: Callable[[W, D, Call], Awaited[R]]) -> Step[D, Callable[[D, Call], Awaited[R]]]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D], R]) -> Step[D, Callable[[D], R]]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D, Call], R]) -> Step[D, Callable[[D, Call], R]]: ...
     def __call__(self, function: Any) -> Any:
-        self._work.function = function
-        return Step[Any, ..., Any](self._work)
+        """Note it."""
+        return self._take(function)
 
 
-class _TransactionOf:
-    """Takes the method of a transactional step."""
+class TransactionOf(_Taking):
+    """Takes a transactional step's method; its data is the method's own."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
+    @overload
+    def __call__(self, function: Callable[[W, D, Connection], D]) -> Transaction[D, Callable[[D, Connection], D]]: ...
+    @overload
     def __call__(
-        self, function: Callable[Concatenate[Any, D, Connection, P], D]
-    ) -> Transaction[D, Concatenate[Connection, P], D]:
-        self._work.function = function
-        return Transaction(self._work)
+        self, function: Callable[[W, D, Connection, Call], D]
+    ) -> Transaction[D, Callable[[D, Connection, Call], D]]: ...
+    def __call__(self, function: Any) -> Any:
+        """Note it."""
+        return self._take(function)
 
 
+class TransactionOver(_Taking, Generic[D]):
+    """Takes a transactional step's method over data of type D."""
+
+    @overload
+    def __call__(self, function: Callable[[W, D, Connection], D]) -> Transaction[D, Callable[[D, Connection], D]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[W, D, Connection, Call], D]
+    ) -> Transaction[D, Callable[[D, Connection, Call], D]]: ...
+    def __call__(self, function: Any) -> Any:
+        """Note it."""
+        return self._take(function)
+
+
+class Options(TypedDict, total=False):
+    """What every kind of step may be given besides its targets; `step` explains each."""
+
+    retry: Retry
+    timeout: float | timedelta
+    overall: float | timedelta | None
+    pivot: bool
+    once: bool
+    effect: bool
+
+
+@overload
+def step(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] -- as for `on`
+    state: State,
+    *,
+    to: Targets,
+    error: Mapping[type[Exception], Targets] | None = None,
+    failed: Targets | None = None,
+    **options: Unpack[Options],
+) -> StepOf: ...
 @overload
 def step(
     state: State,
     *,
-    to: Arms,
-    into: None = None,
-    error: Mapping[type[Exception], Target] | None = None,
-    failed: Target | None = None,
-    retry: Retry = ...,
-    timeout: float | timedelta = ...,
-    overall: float | timedelta | None = None,
-    pivot: bool = False,
-    once: bool = False,
-    effect: bool = True,
-) -> _StepOf: ...
+    to: QuietArms[D],
+    error: Mapping[type[Exception], QuietArms[D]] | None = None,
+    failed: QuietArms[D] | None = None,
+    **options: Unpack[Options],
+) -> StepOver[D, D]: ...
 @overload
 def step(
     state: State,
     *,
-    to: Arms,
+    to: QuietArms[D],
     into: Callable[[D, R], D],
-    error: Mapping[type[Exception], Target] | None = None,
-    failed: Target | None = None,
-    retry: Retry = ...,
-    timeout: float | timedelta = ...,
-    overall: float | timedelta | None = None,
-    pivot: bool = False,
-    once: bool = False,
-    effect: bool = True,
-) -> _FoldedStepOf[D, R]: ...
+    error: Mapping[type[Exception], QuietArms[D]] | None = None,
+    failed: QuietArms[D] | None = None,
+    **options: Unpack[Options],
+) -> StepOver[D, R]: ...
 def step(
     state: State,
     *,
-    to: Arms,
+    to: Any,
     into: Callable[..., Any] | None = None,
-    error: Mapping[type[Exception], Target] | None = None,
-    failed: Target | None = None,
+    error: Mapping[type[Exception], Any] | None = None,
+    failed: Any = None,
     retry: Retry = ONCE,
     timeout: float | timedelta = DEFAULT_TIMEOUT,
     overall: float | timedelta | None = None,
@@ -215,7 +288,7 @@ def step(
         into: The step returns something else, which this pure function `(data, result) -> data` folds into the data.
         error: Exceptions known to have had no effect, never tried again, and the states they lead to.
         failed: Where to go when attempts are used up; when not given, the run is undone.
-        retry: How often and how far apart it is attempted. One attempt by default.
+        retry: How often and how far apart it is attempted; one attempt by default.
         timeout: Seconds for one attempt; five minutes by default.
         overall: Seconds from entering the state, over all attempts.
         pivot: After its success nothing is undone any more.
@@ -232,23 +305,42 @@ def step(
         overall=None if overall is None else seconds(overall),
         pivot=pivot,
         once=once,
-        transactional=False,
         into=into,
         effect=effect,
         place=place(),
     )
-    return _StepOf(work) if into is None else _FoldedStepOf[Any, Any](work)
+    return StepOf(work)
 
 
+@overload
+def transaction(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] -- as for `on`
+    state: State,
+    *,
+    to: Targets,
+    error: Mapping[type[Exception], Targets] | None = None,
+    failed: Targets | None = None,
+    retry: Retry = ...,
+    pivot: bool = False,
+) -> TransactionOf: ...
+@overload
 def transaction(
     state: State,
     *,
-    to: Arms,
-    error: Mapping[type[Exception], Target] | None = None,
-    failed: Target | None = None,
+    to: QuietArms[D],
+    error: Mapping[type[Exception], QuietArms[D]] | None = None,
+    failed: QuietArms[D] | None = None,
+    retry: Retry = ...,
+    pivot: bool = False,
+) -> TransactionOver[D]: ...
+def transaction(
+    state: State,
+    *,
+    to: Any,
+    error: Mapping[type[Exception], Any] | None = None,
+    failed: Any = None,
     retry: Retry = ONCE,
     pivot: bool = False,
-) -> _TransactionOf:
+) -> Any:
     """The application's own SQL in the commit that records the step: `(self, data, connection) -> data`, exactly once.
 
     It is sync, gets the journal's connection (`Connection`), and holds up every other commit while it runs, so it is
@@ -262,20 +354,15 @@ def transaction(
         retry: How often and how far apart it is attempted.
         pivot: After its success nothing is undone any more.
     """
-    return _TransactionOf(
+    return TransactionOf(
         Work(
             state=state,
             to=to,
             error=error or {},
             failed=failed,
             retry=retry,
-            timeout=DEFAULT_TIMEOUT,
-            overall=None,
             pivot=pivot,
-            once=False,
             transactional=True,
-            into=None,
-            effect=True,
             place=place(),
         )
     )

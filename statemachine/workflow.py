@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 from statemachine.compiling import Compiled, Compiler
 from statemachine.definition import Definition
 from statemachine.errors import BrokenState
-from statemachine.states import Nested, State
+from statemachine.states import Nested, State, WorkflowObject
 
 D = TypeVar("D")
 
 
 @dataclass_transform(eq_default=False)
-class Workflow(Generic[D]):
+class Workflow(WorkflowObject, Generic[D]):
     """Base of workflows over data of type D.
 
     States, steps and transitions are class attributes without annotation. Annotated attributes are collaborators:
