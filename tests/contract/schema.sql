@@ -1,0 +1,118 @@
+CREATE TABLE statemachine_attempt (
+        run TEXT NOT NULL,
+        visit INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        epoch INTEGER NOT NULL,
+        crashes INTEGER NOT NULL,
+        PRIMARY KEY (run, visit)
+    ) WITHOUT ROWID
+    ;
+
+CREATE TABLE statemachine_entry (
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        actor TEXT,
+        reason TEXT,
+        definition TEXT NOT NULL,
+        states TEXT NOT NULL,
+        body BLOB NOT NULL,                      -- JSON
+        UNIQUE (run_id, seq)
+    );
+
+CREATE TABLE statemachine_inbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL,
+        id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        body BLOB NOT NULL,                      -- JSON
+        at INTEGER NOT NULL,
+        actor TEXT,
+        reason TEXT,
+        verdict TEXT NOT NULL DEFAULT '',
+        answer BLOB NOT NULL DEFAULT x'',
+        UNIQUE (run, id, kind)
+    );
+
+CREATE INDEX statemachine_inbox_waiting ON statemachine_inbox (number) WHERE verdict = '';
+
+CREATE VIEW statemachine_log AS
+    SELECT r.run, r.workflow, e.seq, strftime('%Y-%m-%dT%H:%M:%S', e.at / 1000000, 'unixepoch') || printf('.%06dZ', e.at % 1000000) AS at, e.kind, e.name, e.event_id, e.actor, e.reason,
+           e.states, CAST(e.body AS TEXT) AS body, e.definition
+    FROM statemachine_entry AS e JOIN statemachine_run AS r ON r.id = e.run_id;
+
+CREATE VIEW statemachine_overview AS
+    SELECT run, workflow, version, status, states, seq, over, busy, strftime('%Y-%m-%dT%H:%M:%S', due / 1000000, 'unixepoch') || printf('.%06dZ', due % 1000000) AS due, incidents, paused, held,
+           strftime('%Y-%m-%dT%H:%M:%S', started / 1000000, 'unixepoch') || printf('.%06dZ', started % 1000000) AS started, strftime('%Y-%m-%dT%H:%M:%S', updated / 1000000, 'unixepoch') || printf('.%06dZ', updated % 1000000) AS updated, tags, definition, CAST(snapshot AS TEXT) AS snapshot
+    FROM statemachine_run;
+
+CREATE TABLE statemachine_owner (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        epoch INTEGER NOT NULL,                  -- grows by one with every claim; checked inside every commit
+        owner TEXT NOT NULL
+    );
+
+CREATE TABLE statemachine_run (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL UNIQUE,
+        workflow TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        definition TEXT NOT NULL,
+        status TEXT NOT NULL,
+        states TEXT NOT NULL,                    -- JSON array of the active leaves
+        seq INTEGER NOT NULL,
+        over INTEGER NOT NULL,
+        busy INTEGER NOT NULL,
+        due INTEGER,                             -- microseconds since 1970 UTC, as all times
+        incidents INTEGER NOT NULL,
+        paused INTEGER NOT NULL,
+        held TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        updated INTEGER NOT NULL,
+        input BLOB NOT NULL,
+        tags TEXT NOT NULL,                      -- JSON object
+        snapshot BLOB NOT NULL                   -- JSON
+    );
+
+CREATE INDEX statemachine_run_busy ON statemachine_run (run) WHERE busy = 1 AND over = 0 AND held = '';
+
+CREATE INDEX statemachine_run_due ON statemachine_run (due, run)
+    WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
+    ;
+
+CREATE INDEX statemachine_run_held ON statemachine_run (started) WHERE held <> '';
+
+CREATE INDEX statemachine_run_incident ON statemachine_run (started) WHERE incidents > 0;
+
+CREATE INDEX statemachine_run_live ON statemachine_run (started) WHERE over = 0;
+
+CREATE INDEX statemachine_run_paused ON statemachine_run (started) WHERE paused = 1;
+
+CREATE INDEX statemachine_run_started ON statemachine_run (started);
+
+CREATE INDEX statemachine_run_status ON statemachine_run (status, started);
+
+CREATE INDEX statemachine_run_workflow ON statemachine_run (workflow, started);
+
+CREATE TABLE statemachine_seen (
+        run_id INTEGER NOT NULL,
+        id TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        verdict TEXT NOT NULL,
+        PRIMARY KEY (run_id, id)
+    ) WITHOUT ROWID
+    ;
+
+CREATE TABLE statemachine_tag (
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        started INTEGER NOT NULL,                -- of the run, so that a page of runs with a tag is one range
+        run_id INTEGER NOT NULL,
+        PRIMARY KEY (name, value, started, run_id)
+    ) WITHOUT ROWID
+    ;
