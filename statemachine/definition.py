@@ -49,6 +49,8 @@ class InvokeSpec:
 
     invoke: str
     """Function `(data, occurrence, scope) -> Invocation`."""
+    actions: tuple[str, ...] = ()
+    """Run just before `invoke`, when the child is begun (SCXML `idlocation`)."""
     finalize: tuple[str, ...] = ()
     autoforward: bool = False
 

@@ -8,7 +8,7 @@ Appendix D of the W3C Recommendation, in its own terms:
 * A microstep takes the selected transitions together: it leaves states innermost and last first, runs the transitions'
   actions in document order, and enters states outermost and first first.
 * A macrostep goes on with eventless transitions, then with the internal queue, until both are empty.
-* Work (steps, child machines) of the states that are still active then is begun, in the order of their entry.
+* Work (steps, child machines) of the states that are still active then is begun, in document order.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from statemachine.chart import ROOT, Arc, Node, Plan
 from statemachine.commands import Forward, Invocation, Invoke, StopChild
 from statemachine.definition import Function
 from statemachine.errors import EndlessLoop, HandlerFailed
+from statemachine.scope import EndBlock
 from statemachine.snapshot import Child, Failure, Occurrence
 from statemachine.turn import Turn
 
@@ -193,12 +194,15 @@ def done_data(turn: Turn, node: Node) -> Any:
 
 def _begin_work(turn: Turn) -> None:
     """Begin the step and the child machines of each state entered in this macrostep that is still active."""
+    nodes = turn.chart.nodes
     while turn.fresh:
-        name = turn.fresh.pop(0)
-        node = turn.chart.nodes[name]
+        name = min(turn.fresh, key=lambda fresh: nodes[fresh].order)
+        turn.fresh.remove(name)
+        node = nodes[name]
         if node.step is not None:
             turn.begin_step(node.step, turn.visits[name])
         for index, invoke in enumerate(node.spec.invokes):
+            act(turn, _looked_up(turn, invoke.actions))
             what = call(turn, invoke.invoke, turn.chart.definition.code.functions[invoke.invoke])
             if isinstance(what, Invocation):
                 child = Child(what.id or f"{name}.{turn.visits[name]}.{index}", name, index)
@@ -211,13 +215,17 @@ def _tell_children(turn: Turn, occurrence: Occurrence) -> None:
     for child in turn.children:
         invoke = turn.chart.nodes[child.state].spec.invokes[child.index]
         if child.id == occurrence.invoke:
-            functions = turn.chart.definition.code.functions
-            act(turn, tuple([(name, functions[name]) for name in invoke.finalize]))
+            act(turn, _looked_up(turn, invoke.finalize))
             if occurrence.name == f"done.invoke.{child.id}":
                 turn.drop_child(child)
                 continue
         if invoke.autoforward:
             turn.commands.append(Forward(child.id, occurrence))
+
+
+def _looked_up(turn: Turn, names: tuple[str, ...]) -> tuple[tuple[str, Function], ...]:
+    functions = turn.chart.definition.code.functions
+    return tuple([(name, functions[name]) for name in names])
 
 
 # Calling the workflow's functions. Elsewhere nothing here runs code that a user wrote.
@@ -228,6 +236,9 @@ def act(turn: Turn, block: tuple[tuple[str, Function], ...]) -> None:
     for name, function in block:
         try:
             data = function(turn.data, turn.occurrence or _NOTHING, turn.scope)
+        except EndBlock as end:
+            turn.write(end.data, name)
+            return
         except Exception as error:  # noqa: BLE001 -- a workflow's function may raise anything; see _failed
             _failed(turn, name, error)
             return

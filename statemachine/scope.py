@@ -25,6 +25,18 @@ class SendRequest(msgspec.Struct, frozen=True):
     send_id: str | None
 
 
+class EndBlock(Exception):
+    """Raised by an action to end its block of actions here, with `data` as the run's data.
+
+    For actions that are made of several (SCXML `if`, `foreach`): what they did before an error stays. The action says
+    what went wrong itself (see `Scope.fail`).
+    """
+
+    def __init__(self, data: Any) -> None:
+        super().__init__("the block ends here")
+        self.data = data
+
+
 class Transition(Protocol):
     """The transition under way, as its scope sees it."""
 

@@ -276,7 +276,7 @@ def _elapsed(turn: Turn, told: Elapsed) -> Verdict:
     elif timer.target:
         turn.commands.append(Send(timer.target, timer.event, timer.value, _sent_id(turn, timer), timer.send_id))
     else:
-        _deliver(turn, Occurrence(timer.event, timer.value, at=timer.due, send_id=timer.send_id))
+        _deliver(turn, Occurrence(timer.event, timer.value, at=timer.due, send_id=timer.send_id, origin=turn.run))
     return "accepted"
 
 

@@ -176,7 +176,7 @@ class Turn:
         at = self.deadline(request.delay)
         if at > self.now:
             self.set_timer(
-                "send", at, event=request.name, value=request.value, send_id=request.send_id or name, target=request.to
+                "send", at, event=request.name, value=request.value, send_id=request.send_id, target=request.to
             )
         else:
             self.commands.append(Send(request.to, request.name, request.value, name, request.send_id))

@@ -15,6 +15,7 @@ from __future__ import annotations
 from statemachine import saga, work
 from statemachine.errors import RefusedVerb
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
+from statemachine.macrostep import leave_all
 from statemachine.snapshot import OVER, Ending, Failure, Incident, Occurrence, Pending, Undoing
 from statemachine.turn import Turn
 from statemachine.work import Deliver
@@ -34,6 +35,8 @@ def cancel(turn: Turn, told: Cancel) -> None:
                     turn.run, "cancel", f"nobody knows whether pivot {pending.step!r} took effect; decide its incident"
                 )
             raise RefusedVerb(turn.run, "cancel", f"pivot {pending.step!r} is under way", wait=True)
+    if turn.chart.definition.descriptors:
+        leave_all(turn)  # a cancelled session exits as one that has reached its end (SCXML 6.4)
     saga.undo_run(turn, Ending("cancelled", Failure("Cancelled", told.reason or ""), told.actor, told.reason))
 
 

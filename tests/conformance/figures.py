@@ -1,0 +1,59 @@
+"""How many documents of the W3C suite pass, counted by running them: `python -m tests.conformance.figures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from tests.conformance.host import Host
+
+SUITE = Path(__file__).parents[3] / "shared" / "scxml" / "w3c"
+PASSED = ("pass",)
+
+
+@attrs.frozen
+class Figures:
+    """Documents that pass, plain and reloaded after every input, of those there are."""
+
+    mandatory_passed: int
+    mandatory: int
+    optional_passed: int
+    optional: int
+
+    def rows(self) -> list[str]:
+        """The rows of a Markdown table."""
+        return [
+            f"| mandatory | {self.mandatory_passed} of {self.mandatory} |",
+            f"| optional | {self.optional_passed} of {self.optional} |",
+        ]
+
+
+def documents(kind: str) -> list[Path]:
+    """The documents of a kind that are started, not those that others invoke."""
+    return sorted(path for path in (SUITE / kind).glob("test*.scxml") if "sub" not in path.stem)
+
+
+def rests(path: Path, *, reload: bool) -> tuple[str, ...]:
+    """The states in which a document comes to rest."""
+    return Host(path.parent, reload=reload).run(path.read_text(encoding="utf-8"))
+
+
+def passes(path: Path) -> bool:
+    """Whether a document comes to rest in `pass`, both ways."""
+    return all(rests(path, reload=reload) == PASSED for reload in (False, True))
+
+
+def figures() -> Figures:
+    """Run them all."""
+    mandatory, optional = documents("mandatory"), documents("optional")
+    return Figures(
+        mandatory_passed=sum(map(passes, mandatory)),
+        mandatory=len(mandatory),
+        optional_passed=sum(map(passes, optional)),
+        optional=len(optional),
+    )
+
+
+if __name__ == "__main__":
+    print(*figures().rows(), sep="\n")
