@@ -172,7 +172,9 @@ class NoSuchRun(RunError, LookupError):
     """The journal has no run of this id."""
 
     def __init__(self, run: str, journal: str) -> None:
-        super().__init__(run, f"There is no run {run!r} in {journal}.")
+        super().__init__(
+            run, f"There is no run {run!r} in {journal}, or its start is queued and no runner has taken it."
+        )
 
 
 class AlreadyStarted(RunError):

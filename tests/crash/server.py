@@ -29,14 +29,14 @@ class Close(Event, frozen=True):
 
 
 class TicketLife(Workflow[Ticket], name="ticket"):
-    open = State(initial=True)
+    idle = State(initial=True)
     working = State()
     closed = State(final=True)
 
-    work = on(Work, source=open, to=working)
-    close = on(Close, source=open, to=closed)
+    work = on(Work, source=idle, to=working)
+    close = on(Close, source=idle, to=closed)
 
-    @step(working, to=open)
+    @step(working, to=idle)
     async def do(self, ticket: Ticket) -> Ticket:
         await asyncio.sleep(0.01)
         return evolve(ticket, worked=ticket.worked + 1)
@@ -54,7 +54,7 @@ async def serve(file: str, mode: str) -> None:
         say("ready")
         loop, closed = asyncio.get_running_loop(), asyncio.Event()
         threading.Thread(target=until_closed, args=(loop, closed), daemon=True).start()
-        while not runner.owner and not closed.is_set():
+        while not runner.owner and not closed.is_set():  # noqa: ASYNC110 -- a runner tells nobody when it owns
             await asyncio.sleep(0.01)
         if runner.owner:
             say("owner")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import sqlite3  # noqa: TID251 -- the oracle reads the application's own table as any tool would
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -28,7 +28,7 @@ def prepare(folder: Path) -> None:
 
 def live(folder: Path, point: str, nth: int) -> int:
     """Run the process; its exit status."""
-    done = subprocess.run(  # noqa: S603 -- our own module
+    done = subprocess.run(
         [sys.executable, "-m", "tests.crash.app", str(folder), point, str(nth)],
         cwd=ROOT,
         capture_output=True,
