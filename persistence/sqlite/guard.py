@@ -19,11 +19,16 @@ from persistence.sqlite.trouble import FATAL, meaning
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 _PREFIX = "statemachine_"
-_WRITES = frozenset(
+_BY_NAME = frozenset(
     (
         sqlite3.SQLITE_INSERT,
         sqlite3.SQLITE_UPDATE,
         sqlite3.SQLITE_DELETE,
+        sqlite3.SQLITE_CREATE_TABLE,
+        sqlite3.SQLITE_CREATE_VIEW,
+        # A temporary one of the same name would stand before ours on this connection.
+        sqlite3.SQLITE_CREATE_TEMP_TABLE,
+        sqlite3.SQLITE_CREATE_TEMP_VIEW,
         sqlite3.SQLITE_DROP_TABLE,
         sqlite3.SQLITE_DROP_VIEW,
     )
@@ -74,9 +79,9 @@ class Guard:
             return sqlite3.SQLITE_OK
         if action in _NEVER:
             return sqlite3.SQLITE_DENY
-        if action in _WRITES and (first or "").startswith(_PREFIX):
+        if action in _BY_NAME and (first or "").lower().startswith(_PREFIX):
             return sqlite3.SQLITE_DENY
-        if action in _ON_TABLE and (second or "").startswith(_PREFIX):
+        if action in _ON_TABLE and (second or "").lower().startswith(_PREFIX):
             return sqlite3.SQLITE_DENY
         if action == sqlite3.SQLITE_PRAGMA and not _allowed_pragma(first or "", second):
             return sqlite3.SQLITE_DENY

@@ -64,9 +64,11 @@ ON CONFLICT DO NOTHING
 
 ANSWER = "UPDATE statemachine_inbox SET verdict = ?, answer = ? WHERE number = ?"
 
+# Not ON CONFLICT DO NOTHING: that would use up a number, and so write, for each message sent again.
 INSERT_MESSAGE = """
-INSERT INTO statemachine_inbox (run, id, kind, name, body, at, actor, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (run, id, kind) DO NOTHING
+INSERT INTO statemachine_inbox (run, id, kind, name, body, at, actor, reason)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+WHERE NOT EXISTS (SELECT 1 FROM statemachine_inbox WHERE run = ?1 AND id = ?2 AND kind = ?3)
 """
 
 BEGIN_ATTEMPT = "INSERT OR REPLACE INTO statemachine_attempt (run, visit, step, epoch, crashes) VALUES (?, ?, ?, ?, ?)"

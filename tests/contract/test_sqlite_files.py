@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlite_utils import Database
@@ -264,7 +266,7 @@ def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, path: str,
 def test_a_network_file_system_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is known as one."""
     monkeypatch.setattr(opening, "file_system", lambda *_: "nfs4")
-    monkeypatch.setattr(opening.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(Unsuitable, match=r"nfs4.*local disk"):
         SQLiteJournal(path)
 
@@ -328,10 +330,10 @@ def test_a_page_is_read_in_the_order_of_an_index(path: Path, query: Query) -> No
         return sqlite3.connect(name, factory=Traced, check_same_thread=False)
 
     class Traced(sqlite3.Connection):
-        def execute(self, sql: str, parameters: object = (), /) -> sqlite3.Cursor:  # type: ignore[override]
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
             if "LIMIT ?" in sql:
-                plans.extend(row[3] for row in super().execute(f"EXPLAIN QUERY PLAN {sql}", parameters))  # type: ignore[arg-type]
-            return super().execute(sql, parameters)  # type: ignore[arg-type]
+                plans.extend(row[3] for row in super().execute(f"EXPLAIN QUERY PLAN {sql}", parameters))
+            return super().execute(sql, parameters)
 
     with closing(SQLiteJournal(path, connect=traced)) as journal:
         journal.runs(query)
