@@ -12,7 +12,7 @@ import statemachine.testing
 PUBLIC: dict[str, str] = {
     "statemachine": """
         AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection
-        Definition DefinitionError Event HandlerFailed History NoSuchRun NotAccepted NotOver NotStored Outbox
+        Definition DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotOver NotStored Outbox
         Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner
         RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow after always
         evolve joined on on_entry on_exit step transaction
