@@ -121,9 +121,7 @@ class Foreign(Event, frozen=True):
 
 
 _DECISIONS: Mapping[str, type[Logged]] = {
-    kind.__struct_config__.tag: kind
-    for kind in Logged.__subclasses__()
-    if isinstance(kind.__struct_config__.tag, str)
+    kind.__struct_config__.tag: kind for kind in Logged.__subclasses__() if isinstance(kind.__struct_config__.tag, str)
 }
 _ITEMS: Mapping[str, Item] = {f"W_{item}": item for item in Item}
 _WORK: Mapping[str, type[Work]] = {"SCHEDULE": Scheduled, "START": Started, "COMPLETE": Completed}

@@ -55,10 +55,15 @@ class Log:
     @classmethod
     def load(cls, path: Path) -> Log:
         """Read a log whole, so that nothing is done with one that is broken further on. Raises NotReadable."""
+        return cls.of(read(path), path)
+
+    @classmethod
+    def of(cls, traces: Iterable[Trace], origin: Path) -> Log:
+        """Put the events of all cases into one order; `origin` is where they are from, for messages."""
         cases, steps = 0, list[Step]()
-        for trace in read(path):
+        for trace in traces:
             cases += 1
-            steps += _steps(trace, _amount(trace, path))
+            steps += _steps(trace, _amount(trace, origin))
         steps.sort(key=_time)  # stable: ties stay in the order of the file
         return cls(cases, steps)
 
@@ -73,12 +78,12 @@ def _steps(trace: Trace, amount: int | None) -> Iterable[Step]:
         yield Step(trace.case, event, first=number == 0, amount=amount if number == 0 else None)
 
 
-def _amount(trace: Trace, path: Path) -> int | None:
+def _amount(trace: Trace, origin: Path) -> int | None:
     text = trace.attributes.get("AMOUNT_REQ")
     try:
         return None if text is None else int(float(text))
     except (ValueError, OverflowError):
-        raise NotReadable(path, f"AMOUNT_REQ is {text!r}, which is no amount", case=trace.case) from None
+        raise NotReadable(origin, f"AMOUNT_REQ is {text!r}, which is no amount", case=trace.case) from None
 
 
 def _time(step: Step) -> datetime:
