@@ -16,7 +16,6 @@ import os
 import random
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import timedelta
@@ -26,8 +25,8 @@ from pathlib import Path
 import attrs
 
 from examples.loan_desk_data import PURPOSES, Application, DataFileError, generate, read
-from examples.loan_desk_day import Day
-from examples.loan_desk_processes import BankProcess, Worker
+from examples.loan_desk_day import Day, Stuck
+from examples.loan_desk_processes import BankProcess, FolderError, ProcessDied, Worker, new_folder
 from examples.loan_desk_remote import AccountClosed, Bank, Bureau, PaymentQueried
 from examples.loan_desk_report import JOURNAL, outcome, report
 from examples.loan_desk_show import INCIDENTS, Tally
@@ -265,13 +264,6 @@ class People:
     def decide(self) -> int:
         """Each clerk decides one of those that wait, the oldest first. Gives how many wait."""
         free = set(CLERKS)
-        first = self.client.list(state=LoanDesk.decision.first, limit=ROOM)
-        for run in reversed(first):
-            clerk, _ = self._clerks(run.id)
-            if clerk in free:
-                free.discard(clerk)
-                score = self.client.get(run.id).data.score
-                self._say(run.id, Approve(clerk) if score >= 34 else Decline(clerk, f"a score of {score} is low"))
         second = self.client.list(state=LoanDesk.decision.second, limit=ROOM)
         for run in reversed(second):
             clerk, other = self._clerks(run.id)
@@ -280,6 +272,13 @@ class People:
             if other in free:
                 free.discard(other)
                 self._say(run.id, Approve(other))
+        first = self.client.list(state=LoanDesk.decision.first, limit=ROOM)
+        for run in reversed(first):
+            clerk, _ = self._clerks(run.id)
+            if clerk in free:
+                free.discard(clerk)
+                score = self.client.get(run.id).data.score
+                self._say(run.id, Approve(clerk) if score >= 34 else Decline(clerk, f"a score of {score} is low"))
         return len(first) + len(second)
 
     def _approve_again(self, loan: str, clerk: str) -> None:
@@ -333,54 +332,62 @@ class People:
         return random.Random(f"{self.seed}:{what}:{loan}")
 
 
-# The day.
+# The day, and what is said at its end.
 
 
 def options(arguments: list[str] | None) -> argparse.Namespace:
-    """What the command line asks for; its defaults may stand in the environment, for `make demo`."""
-    asked, here = (
-        os.environ.get,
-        argparse.ArgumentParser(prog="loan_desk", description="A loan desk that is killed on the way."),
-    )
-    here.add_argument(
-        "--data", type=Path, default=asked("DATA") or None, help="applications in the UCI German Credit format"
-    )
-    here.add_argument(
-        "--applications", type=int, default=int(asked("APPLICATIONS", 400)), help="how many to generate without"
-    )
-    here.add_argument("--kills", type=int, default=int(asked("KILLS", 5)), help="how often the worker is killed")
-    here.add_argument("--seed", type=int, default=int(asked("SEED", 7)))
-    here.add_argument("--folder", type=Path, help="an empty folder to keep everything in; else one is made")
-    here.add_argument("--check", type=Path, metavar="FOLDER", help="only check again what is in a folder")
+    """What the command line asks for. Defaults may stand in the environment, where `make demo` puts them."""
+    given = os.environ.get
+    here = argparse.ArgumentParser(prog="loan_desk", description="A loan desk that is killed on the way.")
+    data = "applications in the UCI German Credit format; without, they are invented"
+    here.add_argument("--data", type=Path, default=given("DATA") or None, help=data)
+    here.add_argument("--applications", type=int, default=given("APPLICATIONS", "600"), help="how many are invented")
+    here.add_argument("--kills", type=int, default=given("KILLS", "5"), help="how often the worker is killed")
+    here.add_argument("--seed", type=int, default=given("SEED", "7"), help="of all that happens by chance")
+    here.add_argument("--folder", type=Path, help="a new folder to keep everything in; else a temporary one")
+    here.add_argument("--check", type=Path, metavar="FOLDER", help="only check what an earlier day left in its folder")
     here.add_argument("--work-in", type=Path, help=argparse.SUPPRESS)
     here.add_argument("--bank-port", type=int, default=0, help=argparse.SUPPRESS)
-    return here.parse_args(arguments)
+    args = here.parse_args(arguments)
+    if args.applications < 1 or args.kills < 0:
+        here.error("there must be at least one application, and kills cannot be less than none")
+    return args
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the demo. Gives the exit status."""
-    args = options(arguments)
-    if args.work_in:
-        work(args.work_in, args.bank_port)
-        return 0
-    if args.check:
-        return 0 if report(args.check, desk(0), four_eyes=FOUR_EYES) else 1
-    try:
-        data = read(args.data) if args.data else generate(args.applications, args.seed)
-    except DataFileError as error:
-        print(error, file=sys.stderr)
-        return 2
-    folder = args.folder or Path(tempfile.mkdtemp(prefix="loan-desk-"))
-    day = Day(data, args.kills, args.seed)
-    print(f"{len(data)} applications; the worker will be killed {args.kills} times. Everything is kept in {folder}")
+def open_for_a_day(folder: Path, day: Day) -> None:
+    """Start the bank and the worker, let the day pass, close."""
     with (
-        BankProcess(folder, seed=args.seed, outage=3.0, outage_after=len(data) // 3) as banking,
+        BankProcess(folder, seed=day.seed, outage=3.0, outage_after=len(day.applications) // 3) as banking,
         Worker(folder, banking.port) as worker,
         Client(folder / JOURNAL, [desk(banking.port)]) as client,
         closing(connect(folder / JOURNAL)) as connection,
     ):
         bank = Bank(banking.port)
-        day.pass_by(People(client, connection, bank, args.seed, day.tally), worker, bank)
+        day.pass_by(People(client, connection, bank, day.seed, day.tally), worker, bank)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo. Gives the exit status: 0, 1 when a check fails, 2 when it cannot be begun."""
+    args = options(arguments)
+    if args.work_in:
+        work(args.work_in, args.bank_port)
+        return 0
+    try:
+        if args.check:
+            return 0 if report(args.check, desk(0), four_eyes=FOUR_EYES) else 1
+        day = Day(read(args.data) if args.data else generate(args.applications, args.seed), args.kills, args.seed)
+        folder = new_folder(args.folder)
+    except (DataFileError, FolderError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(
+        f"{len(day.applications):,} applications; the worker will be killed {day.kills} times. All is kept in {folder}"
+    )
+    try:
+        open_for_a_day(folder, day)
+    except (ProcessDied, Stuck) as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
     return 0 if report(folder, desk(0), four_eyes=FOUR_EYES, tally=day.tally) else 1
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +17,27 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class ProcessDied(Exception):
     """A process ended that nobody had killed. The message has the end of what it said."""
+
+
+class FolderError(Exception):
+    """A folder cannot be used. The message says why."""
+
+
+def new_folder(wanted: Path | None) -> Path:
+    """The folder that a day is kept in: the one that is wanted, made if need be, or a temporary one.
+
+    Raises:
+        FolderError: There is something in it already.
+    """
+    if wanted is None:
+        return Path(tempfile.mkdtemp(prefix="loan-desk-"))
+    wanted.mkdir(parents=True, exist_ok=True)
+    if any(wanted.iterdir()):
+        message = (
+            f"{wanted} is not empty. Name a new folder for a new day, or look at an old one with --check {wanted}."
+        )
+        raise FolderError(message)
+    return wanted
 
 
 class _Process:

@@ -12,6 +12,7 @@ from typing import Any
 from examples.loan_desk_checks import Ending, Outcome, examine
 from examples.loan_desk_data import PURPOSES
 from examples.loan_desk_memory import MEMORY, read_entries
+from examples.loan_desk_processes import FolderError
 from examples.loan_desk_show import INCIDENTS, Tally, story, table
 from examples.loan_desk_tables import applications, connect, ledger
 from statemachine import Client, RunView, Workflow
@@ -35,9 +36,19 @@ def outcome(view: RunView[Any]) -> Outcome:
 
 
 def report(folder: Path, desk: Workflow[Any], *, four_eyes: int, tally: Tally | None = None) -> bool:
-    """Print it. Whether every check holds."""
+    """Print it. Whether every check holds.
+
+    Raises:
+        FolderError: Nothing was handed in there.
+    """
+    if not (folder / JOURNAL).exists():
+        message = f"{folder} holds no {JOURNAL}; is it the folder of a day at the loan desk?"
+        raise FolderError(message)
     with Client(folder / JOURNAL, [desk]) as client, closing(connect(folder / JOURNAL)) as connection:
         loans = applications(connection)
+        if not loans:
+            message = f"{folder / JOURNAL} holds no application"
+            raise FolderError(message)
         endings = [_ending(client, loan) for loan in dict.fromkeys(loans)]
         told = _most_telling(endings)
         run = client.get(told.loan)
