@@ -1,25 +1,28 @@
 """Compiles a workflow's class into its `Definition`: names for references, functions in the shapes the core calls.
 
-Read the class body top to bottom: states in document order, transitions in the order in which they stand.
+It reads the class body top to bottom: states in document order, transitions in the order in which they stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, TypeGuard, cast
+from typing import Any, cast
 
 import attrs
 
-from statemachine.definition import Code, Definition, StateSpec, StepSpec, TimerSpec, TransitionSpec, UndoSpec
-from statemachine.errors import BrokenState, BrokenStep, BrokenTransition
-from statemachine.events import Event, event_name, former_names
+from statemachine.definition import Code, Definition, StepSpec, TimerSpec, TransitionSpec, UndoSpec
+from statemachine.errors import BrokenState, BrokenStep, BrokenTransition, DefinitionError
+from statemachine.events import Event, EventType, event_name, former_names
+from statemachine.functions import Functions
 from statemachine.identity import hash_of
-from statemachine.signatures import Bound, Reader
-from statemachine.states import Arm, History, Nested, Parallel, State, Target
-from statemachine.steps import Bindable, Work
+from statemachine.signatures import Bound, Reader, say
+from statemachine.states import DECLARED, Arm, State
+from statemachine.steps import Bindable, Taking, Work, seconds
 from statemachine.storable import check_data, check_type
 from statemachine.transitions import Declared, Written
+from statemachine.tree import Tree, is_nested
 from statemachine.validation import validate
 
 
@@ -36,210 +39,216 @@ class Compiled:
         return attrs.evolve(self.definition, code=attrs.evolve(self.definition.code, functions=functions))
 
 
-class Compiler:
-    """Compiles one class. Its parts fill in one after the other; `compiled` is the end."""
+@attrs.frozen(kw_only=True)
+class Line:
+    """What stands in a workflow's class line, and where.
 
-    def __init__(self, cls: type, *, name: str, version: int, was: tuple[str, ...], data: Any) -> None:
+    Attributes:
+        name: What the journal stores.
+        version: From 1.
+        was: Names it had.
+        data: Type of the data.
+        place: `file:line`.
+        names: What annotations may name besides the globals of their module.
+    """
+
+    name: str
+    version: int
+    was: tuple[str, ...]
+    data: Any
+    place: str
+    names: Mapping[str, Any]
+
+
+def compiled(cls: type, line: Line) -> Compiled:
+    """Compile, validate and hash a workflow's class. Raises DefinitionError."""
+    try:
+        return _Compiler(cls, line).compiled()
+    except DefinitionError as error:
+        error.place = error.place or line.place
+        raise
+
+
+class _Compiler:
+    def __init__(self, cls: type, line: Line) -> None:
         self.cls = cls
-        self.name = name
-        self.version = version
-        self.was = was
-        self.data = data
-        self.reader = Reader(cls.__qualname__, data)
-        self.names: dict[int, str] = {}
-        self.states: list[StateSpec] = []
+        self.line = line
+        self.said = cls.__qualname__.rpartition("<locals>.")[2]
+        body = vars(cls)
+        methods = frozenset(id(item) for item in body.values() if callable(item))
+        self.functions = Functions(Reader(self.said, line.data, line.names, methods))
+        self.tree = Tree(self.said, body)
         self.transitions: list[TransitionSpec] = []
         self.timers: list[TimerSpec] = []
         self.steps: list[StepSpec] = []
-        self.bound: dict[str, Bound] = {}
-        self.keys: dict[int, str] = {}
-        self.kept: list[Any] = []
         self.events: dict[str, type[Event]] = {}
         self.event_names: dict[str, str] = {}
         self.results: dict[str, Any] = {}
         self.exceptions: dict[str, type[BaseException]] = {}
-        self.refusals: dict[str, str] = {}
         self.entries: dict[str, list[tuple[str, ...]]] = {}
         self.exits: dict[str, list[tuple[str, ...]]] = {}
 
     def compiled(self) -> Compiled:
-        """Compile, validate and hash. Raises DefinitionError."""
-        check_data(self.cls.__qualname__, self.data)
-        self._name(vars(self.cls), "")
-        for item in _declared(self.cls):
+        self._check_line()
+        check_data(self.said, self.line.data)
+        for name, item in self._body():
             if isinstance(item, Bindable):
                 self._step(item.work)
             else:
-                self._transition(item)
-        self._states(vars(self.cls), None)
-        for state in self.states:
-            for event in state.defer:
-                if event not in self.events:
-                    raise BrokenState(
-                        self.cls.__qualname__,
-                        state.name,
-                        f"it defers {event}, which no transition of the workflow takes",
-                    )
+                self._transition(item, name)
+        self._check_former()
         definition = Definition(
-            name=self.name,
-            version=self.version,
-            states=tuple(self.states),
-            initial=TransitionSpec(source="", targets=self._initial(vars(self.cls), None)),
+            name=self.line.name,
+            version=self.line.version,
+            states=tuple(self.tree.specs(self.entries, self.exits)),
+            initial=TransitionSpec(source="", targets=(self.tree.initial(None),)),
             transitions=tuple(self.transitions),
             steps=tuple(self.steps),
             timers=tuple(self.timers),
             events=tuple(sorted(self.events)),
-            was=self.was,
+            was=self.line.was,
             event_names=self.event_names,
             code=Code(
-                functions={name: bind(None) for name, bind in self.bound.items()},
-                data=self.data,
+                functions={name: bind(self.cls) for name, bind in self.functions.bound.items()},
+                data=self.line.data,
                 events=self.events,
                 results=self.results,
                 exceptions=self.exceptions,
-                refusals=self.refusals,
+                refusals=self.functions.refusals,
             ),
         )
-        validate(definition, self.cls.__qualname__)
-        return Compiled(attrs.evolve(definition, hash=hash_of(definition)), self.bound)
+        validate(definition, self.said)
+        return Compiled(attrs.evolve(definition, hash=hash_of(definition)), self.functions.bound)
 
-    # States.
+    # What only the class knows.
 
-    def _name(self, space: Mapping[str, Any], prefix: str) -> None:
-        for name, item in space.items():
-            if isinstance(item, State):
-                if id(item) in self.names:
-                    raise BrokenState(self.cls.__qualname__, name, f"it is the same object as {self.names[id(item)]}")
-                item.path = self.names[id(item)] = prefix + name
-            elif _nested(item):
-                item.path = self.names[id(item)] = prefix + item.__name__
-                self._name(vars(item), f"{prefix}{item.__name__}.")
-
-    def _states(self, space: Mapping[str, Any], parent: str | None) -> None:
-        for item in space.values():
-            if isinstance(item, State):
-                self.states.append(self._state(item, parent))
-            elif _nested(item):
-                parallel, options = issubclass(item, Parallel), item.__options__
-                initial = () if parallel else self._initial(vars(item), item)
-                self.states.append(
-                    StateSpec(
-                        name=item.path,
-                        parent=parent,
-                        kind="parallel" if parallel else "compound",
-                        initial=TransitionSpec(source=item.path, targets=initial) if initial else None,
-                        entry=tuple(self.entries.get(item.path, ())),
-                        exit=tuple(self.exits.get(item.path, ())),
-                        defer=self._deferred(options.defer),
-                        waits_for=options.waits_for,
-                        was=options.was,
-                    )
+    def _check_line(self) -> None:
+        if not self.line.name or self.line.version < 1:
+            raise BrokenState(self.said, None, "a workflow has a name, and a version from 1")
+        for name in inspect.get_annotations(self.cls):
+            item = vars(self.cls).get(name)
+            if isinstance(item, State | Written | Bindable) or is_nested(item):
+                raise BrokenState(
+                    self.said,
+                    name,
+                    "it is annotated, which makes it an argument of the constructor; drop the annotation",
                 )
-                self._states(vars(item), item.path)
 
-    def _state(self, state: State, parent: str | None) -> StateSpec:
-        if isinstance(state, History):
-            if state.default is None:
-                raise BrokenState(self.cls.__qualname__, state.name, "say where to go when nothing is remembered")
-            default = TransitionSpec(source=state.name, targets=(self.target(state.default, state.name),))
-            return StateSpec(
-                name=state.name, parent=parent, kind="history", deep=state.deep, default=default, was=state.was
-            )
-        return StateSpec(
-            name=state.name,
-            parent=parent,
-            kind="final" if state.final else "atomic",
-            entry=tuple(self.entries.get(state.name, ())),
-            exit=tuple(self.exits.get(state.name, ())),
-            defer=self._deferred(state.defer),
-            compensate=state.compensate,
-            waits_for=state.waits_for,
-            was=state.was,
-        )
+    def _check_former(self) -> None:
+        """Names that states and events had must not be names that others have now."""
+        for former, name in self.event_names.items():
+            if former in self.events:
+                raise BrokenTransition(
+                    self.said, None, f"event {name!r} was {former!r}, which is another event now; drop it from was="
+                )
+        paths = {found.path for found in self.tree.found}
+        had: dict[str, str] = {}
+        for found in self.tree.found:
+            written = found.written
+            for former in written.was if isinstance(written, State) else written.__options__.was:
+                if former in paths or had.setdefault(former, found.path) != found.path:
+                    raise BrokenState(
+                        self.said, found.path, f"it was {former!r}, which is another state; drop it from was="
+                    )
 
-    def _deferred(self, events: tuple[type[Event], ...]) -> tuple[str, ...]:
-        return tuple(event_name(event) for event in events)
-
-    def _initial(self, space: Mapping[str, Any], inside: type[Nested] | None) -> tuple[str, ...]:
-        found = [self.names[id(item)] for item in space.values() if _is_initial(item)]
-        if len(found) != 1:
-            where = inside.path if inside else None
-            said = f"two initial states: {', '.join(found)}" if found else "no initial state"
-            raise BrokenState(self.cls.__qualname__, where, f"{said}; mark exactly one with initial=True")
-        return (found[0],)
-
-    def target(self, target: Target, about: str) -> str:
-        """The name of a target. Raises BrokenTransition when it is of another workflow."""
-        name = self.names.get(id(target))
-        if name is None:
-            raise BrokenTransition(
-                self.cls.__qualname__, about, f"{target!r} is not a state of this workflow; name one of its own"
-            )
-        return name
+    def _body(self) -> Iterator[tuple[str, Bindable[Any] | Declared]]:
+        """Steps and transitions with the names they are declared under, in the order of the class body."""
+        seen: set[int] = set()
+        for name, item in vars(self.cls).items():
+            if isinstance(item, Taking):
+                raise BrokenStep(self.said, None, f"{name} is a step without its method; use it as a decorator")
+            if isinstance(item, Bindable):
+                yield name, item
+            for one in _declared(item):
+                seen.add(id(one))
+                yield name, one
+        unnamed: Iterable[Declared] = vars(self.cls).get(DECLARED, ())
+        for one in unnamed:
+            if id(one) not in seen:
+                raise BrokenTransition(
+                    self.said, None, "a transition stands here without a name; assign it: name = …", one.place
+                )
 
     # Transitions.
 
-    def _transition(self, declared: Declared) -> None:
-        for source in declared.source:
-            name = self.target(source, declared.kind)
+    def _transition(self, declared: Declared, name: str) -> None:
+        for reference in declared.source:
+            source = self.tree.name(reference, None, declared.place)
             if declared.kind in {"entry", "exit"}:
-                blocks = self.entries if declared.kind == "entry" else self.exits
-                blocks.setdefault(name, []).append(self._handler(declared, None))
-            else:
-                self._arms(
-                    name,
-                    (self._trigger(declared, name),) if declared.kind != "always" else (),
-                    declared.to,
-                    when=declared.when,
-                    event=declared.event,
-                    internal=declared.internal,
-                    actions=self._handler(declared, declared.event) if declared.handler else (),
+                self._block(declared, source)
+                continue
+            if declared.kind != "on" and declared.to is None and declared.handler is None:
+                raise BrokenTransition(
+                    self.said, source, f"{name} leads nowhere and does nothing; name a state in to=", declared.place
                 )
+            self._arms(
+                source,
+                () if declared.kind == "always" else (self._trigger(declared, source),),
+                declared.to,
+                when=declared.when,
+                event=declared.event,
+                internal=declared.internal,
+                actions=(self.functions.handler(declared.handler, declared.event),) if declared.handler else (),
+                declared=name,
+                place=declared.place,
+            )
 
-    def _handler(self, declared: Declared, event: Any) -> tuple[str, ...]:
+    def _block(self, declared: Declared, source: str) -> None:
         if declared.handler is None:
-            return ()
-        handler = declared.handler
-        return (self.key(handler, lambda: self.reader.handler(handler, event)),)
+            raise BrokenTransition(
+                self.said,
+                source,
+                f"on_{declared.kind} stands without its handler; use it as a decorator",
+                declared.place,
+            )
+        blocks = self.entries if declared.kind == "entry" else self.exits
+        blocks.setdefault(source, []).append((self.functions.handler(declared.handler, None),))
 
     def _trigger(self, declared: Declared, source: str) -> str:
         if declared.kind == "joined":
             return f"done.state.{source}"
         if declared.kind == "after":
             return self._timer(declared, source)
-        event = declared.event
-        if event is None:
-            raise BrokenTransition(self.cls.__qualname__, source, "it names no event", declared.place)
-        return self._event(event, source)
+        event: Any = declared.event
+        if not isinstance(event, EventType) or event is Event:
+            raise BrokenTransition(self.said, source, f"{event!r} is not a type derived from Event", declared.place)
+        return self._event(cast("type[Event]", event), source, declared.place)
 
-    def _event(self, event: type[Event], source: str) -> str:
+    def _event(self, event: type[Event], source: str, place: str) -> str:
         name = event_name(event)
-        if name.startswith(("done.", "error.", "failed.", "after.")):
-            raise BrokenTransition(
-                self.cls.__qualname__, source, f"event name {name!r} begins like one of the machine's own; rename it"
-            )
         if self.events.setdefault(name, event) is not event:
             raise BrokenTransition(
-                self.cls.__qualname__, source, f"two events are stored as {name!r}; give one of them name='…'"
+                self.said,
+                source,
+                f"two types of event are stored as {name!r}, {say(self.events[name])} and {say(event)}; "
+                "give one of them another name= in its class line",
+                place,
             )
-        check_type(self.cls.__qualname__, event, f"event {name}")
-        self.event_names.update(dict.fromkeys(former_names(event), name))
+        if not event.__struct_config__.frozen:
+            raise BrokenTransition(self.said, source, f"event {name!r} is mutable; derive it with frozen=True", place)
+        check_type(self.said, event, f"event {name}")
+        for former in former_names(event):
+            if self.event_names.setdefault(former, name) != name:
+                raise BrokenTransition(
+                    self.said, source, f"two events were {former!r}; drop it from was= of one of them", place
+                )
         return name
 
     def _timer(self, declared: Declared, source: str) -> str:
         number = sum(timer.state == source for timer in self.timers)
         event = f"after.{source}.{number}"
-        delay = declared.delay
-        if isinstance(delay, timedelta):
-            self.timers.append(TimerSpec(state=source, event=event, delay=delay.total_seconds()))
-        elif callable(delay):
-            function = delay
-            key = self.key(function, lambda: self.reader.delay(function))
-            self.timers.append(TimerSpec(state=source, event=event, delay=key))
+        given = declared.delay
+        if isinstance(given, timedelta | int | float):
+            delay: float | str = seconds(given)
+            if isinstance(delay, float) and delay < 0:
+                raise BrokenTransition(self.said, source, f"{given!r} is in the past", declared.place)
+        elif callable(given):
+            delay = self.functions.delay(given)
         else:
             raise BrokenTransition(
-                self.cls.__qualname__, source, f"{delay!r} is no delay; give a timedelta or a function", declared.place
+                self.said, source, f"{given!r} is no delay; give seconds, a timedelta or a function", declared.place
             )
+        self.timers.append(TimerSpec(state=source, event=event, delay=delay))
         return event
 
     def _arms(
@@ -252,142 +261,96 @@ class Compiler:
         event: Any = None,
         internal: bool = False,
         actions: tuple[str, ...] = (),
+        declared: str,
+        place: str,
     ) -> None:
-        arms = cast("tuple[Any, ...]", to if isinstance(to, tuple) else (to,))
-        for arm in arms:
+        for arm in _arms(to):
             target, guard = (arm.target, arm.guard) if isinstance(arm, Arm) else (arm, None)
             self.transitions.append(
                 TransitionSpec(
                     source=source,
                     events=events,
-                    guard=self._guard(when, guard, event),
-                    targets=() if target is None else (self.target(target, source),),
+                    guard=self.functions.guards([one for one in (when, guard) if one is not None], event),
+                    targets=() if target is None else (self.tree.name(target, source, place),),
                     internal=internal,
                     actions=actions,
+                    declared=declared,
                 )
             )
-
-    def _guard(self, when: Any, guard: Any, event: Any) -> str | None:
-        keys = [self._guard_key(function, event) for function in (when, guard) if function is not None]
-        if len(keys) < 2:
-            return keys[0] if keys else None
-        first, second = (self.bound[key] for key in keys)
-        name = " and ".join(keys)
-        self.bound[name] = lambda owner: _both(first(owner), second(owner))
-        self.refusals[name] = "; ".join(self.refusals[key] for key in keys)
-        return name
-
-    def _guard_key(self, function: Callable[..., Any], event: Any) -> str:
-        key = self.key(function, lambda: self.reader.guard(function, event))
-        doc = (function.__doc__ or "").strip().split("\n\n")[0]
-        self.refusals[key] = " ".join(doc.split()) if doc else key
-        return key
-
-    def key(self, function: Callable[..., Any], bind: Callable[[], Bound]) -> str:
-        """What a function is called in the definition: its qualified name, numbered where two share it."""
-        if id(function) not in self.keys:
-            plain = getattr(function, "__qualname__", type(function).__qualname__).rpartition("<locals>.")[2]
-            key, number = plain, 1
-            while key in self.bound:
-                number += 1
-                key = f"{plain}#{number}"
-            self.keys[id(function)] = key
-            self.kept.append(function)
-            self.bound[key] = bind()
-        return self.keys[id(function)]
 
     # Steps.
 
     def _step(self, work: Work) -> None:
-        function = work.function
-        if function is None:
-            raise BrokenStep(self.cls.__qualname__, None, "a step stands without its method", work.place)
-        source = self.target(work.state, function.__name__)
-        if work.once and work.retry.attempts > 1:
-            raise BrokenStep(
-                self.cls.__qualname__,
-                source,
-                f"{function.__name__} runs at most once; it can have no retries",
-                work.place,
-            )
-        into, result = None, self.data
-        if work.into is not None:
-            into, result = self._fold(work.into, function)
-        self.steps.append(
-            StepSpec(
-                name=function.__name__,
-                state=source,
-                function=self.key(
-                    function,
-                    lambda: self.reader.step(function, transactional=work.transactional, returns=result),
-                ),
-                kind="transactional" if work.transactional else "at-most-once" if work.once else "at-least-once",
-                retry=work.retry,
-                timeout=work.timeout,
-                overall=work.overall,
-                pivot=work.pivot,
-                errors=tuple(self._exception(kind) for kind in work.error),
-                failed=work.failed is not None,
-                undo=self._undo(work),
-                into=into,
-                effect=work.effect,
-            )
+        function = cast("Callable[..., Any]", work.function)
+        source = self.tree.name(work.state, None, work.place)
+        into, returns = self._fold(work, function)
+        step = StepSpec(
+            name=function.__name__,
+            state=source,
+            function=self.functions.step(function, transactional=work.transactional, returns=returns),
+            kind="transactional" if work.transactional else "at-most-once" if work.once else "at-least-once",
+            retry=work.retry,
+            timeout=work.timeout,
+            overall=work.overall,
+            pivot=work.pivot,
+            errors=tuple(self._exceptions(work, source)),
+            failed=work.failed is not None,
+            undo=self._undo(work),
+            into=into,
+            effect=work.effect,
         )
-        self._ways(self.steps[-1], work)
-
-    def _ways(self, step: StepSpec, work: Work) -> None:
-        """The transitions of a step's outcomes."""
-        self._arms(step.state, (step.succeeded_event,), work.to)
-        for arm, target in enumerate(work.error.values()):
-            self._arms(step.state, (step.error_event(arm),), target)
+        self.steps.append(step)
+        self._arms(source, (step.succeeded_event,), work.to, declared=step.name, place=work.place)
+        for arm, to in enumerate(work.error.values()):
+            self._arms(source, (step.error_event(arm),), to, declared=step.name, place=work.place)
         if work.failed is not None:
-            self._arms(step.state, (step.failed_event,), work.failed)
+            self._arms(source, (step.failed_event,), work.failed, declared=step.name, place=work.place)
 
-    def _fold(self, fold: Callable[..., Any], function: Callable[..., Any]) -> tuple[str, Any]:
-        bound, taken = self.reader.fold(fold)
-        given = self.reader.result(function)
-        kind = taken if given is Any else given
-        if kind is Any:
+    def _fold(self, work: Work, function: Callable[..., Any]) -> tuple[str | None, Any]:
+        """The name of the fold, if there is one, and what the step returns."""
+        if work.into is None:
+            return None, self.line.data
+        reader = self.functions.reader
+        given, taken = reader.result(function), reader.taken(work.into)
+        result = taken if given is Any else given
+        if result is Any:
             raise BrokenStep(
-                self.cls.__qualname__, None, f"say what {function.__name__} returns, so that it can be stored"
+                self.said, None, f"say what {function.__name__} returns, so that it can be stored", work.place
             )
-        check_type(self.cls.__qualname__, kind, f"result of {function.__name__}")
-        self.results[function.__name__] = kind
-        return self.key(fold, lambda: bound), taken if taken is not Any else kind
+        check_type(self.said, result, f"result of {function.__name__}")
+        self.results[function.__name__] = result
+        return self.functions.fold(work.into, result), result
 
     def _undo(self, work: Work) -> UndoSpec | None:
-        undo = work.undo
-        if undo is None:
+        if work.undo is None:
             return None
-        key = self.key(undo, lambda: self.reader.step(undo, transactional=work.transactional, returns=Any))
-        return UndoSpec(function=key, retry=work.undo_retry, timeout=work.undo_timeout)
+        name = self.functions.step(work.undo, transactional=work.transactional, returns=type(None))
+        return UndoSpec(function=name, retry=work.undo_retry, timeout=work.undo_timeout)
 
-    def _exception(self, kind: type[BaseException]) -> str:
-        self.exceptions[kind.__qualname__] = kind
-        return kind.__qualname__
-
-
-def _both(first: Callable[..., Any], second: Callable[..., Any]) -> Callable[..., bool]:
-    def holds(data: Any, occurrence: Any, scope: Any) -> bool:
-        return bool(first(data, occurrence, scope) and second(data, occurrence, scope))
-
-    return holds
-
-
-def _declared(cls: type) -> Iterator[Bindable[Any] | Declared]:
-    """Steps and transitions of a class body, in its order."""
-    for item in vars(cls).values():
-        if isinstance(item, Bindable):
-            yield item
-        elif isinstance(item, Written):
-            yield item.declared
-        else:
-            yield from getattr(item, "__transitions__", ())
+    def _exceptions(self, work: Work, source: str) -> Iterator[str]:
+        before: list[type[BaseException]] = []
+        for kind in work.error:
+            if Exception not in kind.__mro__[1:]:
+                raise BrokenStep(
+                    self.said, source, f"{say(kind)} in error= says nothing about the effect; name an error of its own"
+                )
+            wider = next((other for other in before if issubclass(kind, other)), None)
+            if wider is not None:
+                raise BrokenStep(
+                    self.said, source, f"{say(kind)} in error= is never reached, since {say(wider)} stands before it"
+                )
+            before.append(kind)
+            name, number = kind.__qualname__, 1
+            while self.exceptions.setdefault(name, kind) is not kind:
+                number += 1
+                name = f"{kind.__qualname__}#{number}"
+            yield name
 
 
-def _nested(item: Any) -> TypeGuard[type[Nested]]:
-    return isinstance(item, type) and issubclass(item, Nested)
+def _arms(to: Any) -> tuple[Any, ...]:
+    return to if isinstance(to, tuple) else (to,)  # pyright: ignore[reportUnknownVariableType]
 
 
-def _is_initial(item: Any) -> bool:
-    return item.initial if isinstance(item, State) else _nested(item) and item.__options__.initial
+def _declared(item: Any) -> Iterable[Declared]:
+    """The transitions that stand under a name of a class body: one as a value, or those a handler was given to."""
+    return (item.declared,) if isinstance(item, Written) else getattr(item, "__transitions__", ())

@@ -56,8 +56,11 @@ class DefinitionError(StateMachineError):
         self.state = state
         self.reason = reason
         self.place = place
-        where = f"{workflow}, state {state!r}" if state else workflow
-        super().__init__(f"{where}: {reason}" + (f" ({place})" if place else ""))
+        super().__init__(workflow, state, reason, place)
+
+    def __str__(self) -> str:
+        where = f"{self.workflow}, state {self.state!r}" if self.state else self.workflow
+        return f"{where}: {self.reason}" + (f" ({self.place})" if self.place else "")
 
 
 class BrokenState(DefinitionError):

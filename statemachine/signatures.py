@@ -1,212 +1,295 @@
 """Reads the functions of a workflow when its class is compiled: what they ask for, and whether their types fit.
 
-What a type checker cannot see (a guard over another data type, a handler for another event) is found here, at import.
-The shapes the core calls are made here too, so that nothing is looked up while a run moves.
+What a type checker cannot see (a handler over another data type than the workflow's) is found here, at import. What is
+not annotated is taken on trust, by its place: data first, then the event. The shapes that the core calls are made here
+too, so that nothing is looked up while a run moves.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
+import types
 import typing
-from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
 from statemachine.definition import Function
 from statemachine.errors import BrokenFunction
-from statemachine.events import Call, Connection, Outbox
-from statemachine.scope import Scope
-from statemachine.snapshot import Occurrence
+from statemachine.events import Call, Moment, Outbox
 from statemachine.steps import seconds
 
 Bound = Callable[[Any], Function]
 """Gives a function, as the core or a host calls it, for one workflow object."""
+Core = Callable[[Any, Any, Any], Any]
+"""`(data, occurrence, scope)`."""
+
+
+class _Unread(str):
+    """An annotation that cannot be resolved, as it was written."""
+
+    __slots__ = ()
+
+
+@attrs.frozen
+class Read:
+    """A function with its parameters, `self` left out of a method's."""
+
+    function: Callable[..., Any]
+    name: str
+    method: bool
+    parameters: tuple[str, ...]
+    hints: Mapping[str, Any]
+    place: str
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether it is an `async def`."""
+        return inspect.iscoroutinefunction(self.function)
 
 
 @attrs.frozen
 class Reader:
-    """Reads the functions of one workflow.
+    """Reads the functions of one workflow. Its methods raise BrokenFunction.
 
     Attributes:
         workflow: The class's name, for messages.
         data: Its data type.
+        names: What annotations may name besides the globals of their module.
+        methods: Ids of the functions in the class's body.
     """
 
     workflow: str
     data: Any
+    names: Mapping[str, Any]
+    methods: frozenset[int]
 
     def guard(self, function: Callable[..., Any], event: Any) -> Bound:
-        """`(data)` or `(data, event)`, with an `Outbox` where it asks for one."""
-        takes = self._read(function, method=False, event=event, result=bool)
-        call = _adapted(function, takes)
-        return lambda _owner: call
+        """`(data)` or `(data, event)` -> bool; a function or a method, with a `Moment` where it asks for one."""
+        read = self._pure(function, method=id(function) in self.methods)
+        shape = self._shape(read, event, Moment)
+        self._returns(read, bool)
+        return _bound(read, lambda call: _adapted(call, shape))
 
     def handler(self, function: Callable[..., Any], event: Any) -> Bound:
         """`(self, data)` or `(self, data, event)` -> data, with an `Outbox` where it asks for one."""
-        takes = self._read(function, method=True, event=event, result=self.data)
-        return lambda owner: _adapted(functools.partial(function, owner), takes)
+        read = self._pure(function, method=True)
+        shape = self._shape(read, event, Outbox)
+        self._returns(read, self.data)
+        return _bound(read, lambda call: _adapted(call, shape))
 
-    def fold(self, function: Callable[..., Any]) -> tuple[Bound, Any]:
-        """`(data, result)` -> data; and the result's type."""
-        hints, parameters = _hints(function), _parameters(function)
-        if len(parameters) != 2:
-            raise self._broken(function, "a fold takes (data, result) and returns data")
-        self._same(function, hints, parameters[0], self.data)
-        self._same(function, hints, "return", self.data)
-        kind = hints.get(parameters[1], Any)
-
-        def call(data: Any, occurrence: Occurrence, _scope: Scope) -> Any:
-            return function(data, occurrence.value)
-
-        return (lambda _owner: call), kind
+    def fold(self, function: Callable[..., Any], result: Any) -> Bound:
+        """`(data, result)` -> data."""
+        read = self._pure(function, method=id(function) in self.methods)
+        shape = self._shape(read, result, Outbox)
+        if "event" not in shape:
+            raise self.broken(read, "a fold takes (data, result) and returns data")
+        self._returns(read, self.data)
+        return _bound(read, lambda call: _adapted(call, shape))
 
     def delay(self, function: Callable[..., Any]) -> Bound:
         """`(data)` -> timedelta, seconds or UTC datetime."""
-        hints, parameters = _hints(function), _parameters(function)
-        if len(parameters) != 1:
-            raise self._broken(function, "a delay takes (data) and returns a timedelta or a UTC datetime")
-        self._same(function, hints, parameters[0], self.data)
-
-        def call(data: Any, _occurrence: Occurrence, _scope: Scope) -> float | datetime:
-            given: Any = function(data)
-            return given if isinstance(given, datetime) else seconds(given)
-
-        return lambda _owner: call
+        read = self._pure(function, method=id(function) in self.methods)
+        shape = self._shape(read, None, Moment)
+        self._returns(read, timedelta | datetime | float)
+        return _bound(read, lambda call: _delay(_adapted(call, shape)))
 
     def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any) -> Bound:
-        """`(self, data[, connection][, call])`, sync or async, as the host calls it: `(data[, connection], call)`."""
-        hints, parameters = _hints(function), _parameters(function)
-        usual = (
-            "(self, data, connection) or (self, data, connection, call)"
-            if transactional
-            else "(self, data) or (self, data, call)"
-        )
-        least = 3 if transactional else 2
-        if not least <= len(parameters) <= least + 1:
-            raise self._broken(function, f"it takes {usual}")
-        asynchronous = inspect.iscoroutinefunction(function)
-        if transactional and asynchronous:
-            raise self._broken(function, "a transactional step is sync: it runs inside the commit")
-        self._same(function, hints, parameters[1], self.data)
+        """`(self, data[, connection][, call])` as the host calls it: `(data[, connection], call)`, sync or async."""
+        read = self._read(function, method=True)
+        given = ("data", "connection") if transactional else ("data",)
+        usual = "(self, data, connection)" if transactional else "(self, data)"
+        with_call = len(read.parameters) == len(given) + 1
+        if not with_call and len(read.parameters) != len(given):
+            raise self.broken(read, f"it takes {usual}, with a Call after that if it asks for one")
+        if transactional and read.asynchronous:
+            raise self.broken(read, "a transactional step is sync, since it runs inside the commit; drop async")
+        self._takes(read, read.parameters[0], self.data)
         if transactional:
-            self._same(function, hints, parameters[2], Connection)
-        if len(parameters) == least + 1:
-            self._same(function, hints, parameters[least], Call)
-            return lambda owner: functools.partial(function, owner)
-        if returns is not Any:
-            self._same(function, hints, "return", returns)
-        if transactional:
-            return lambda owner: _transaction_without_call(functools.partial(function, owner))
-        if asynchronous:
-            return lambda owner: _async_without_call(functools.partial(function, owner))
-        return lambda owner: _without_call(functools.partial(function, owner))
+            self._connects(read)
+        if with_call:
+            self._takes(read, read.parameters[-1], Call)
+        self._returns(read, returns)
+        if with_call:
+            return _bound(read, lambda call: call)
+        return _bound(read, lambda call: _without_call(call, transactional=transactional))
 
     def result(self, function: Callable[..., Any]) -> Any:
-        """What a step says that it returns."""
-        return _hints(function).get("return", Any)
+        """What a step says that it returns; Any when it does not say."""
+        return self._hint(self._read(function, method=True), "return")
 
-    def _read(self, function: Callable[..., Any], *, method: bool, event: Any, result: Any) -> _Takes:
-        hints, parameters = _hints(function), _parameters(function)
-        if inspect.iscoroutinefunction(function):
-            raise self._broken(function, "guards and handlers are pure and never async; effects belong into a step")
-        if method:
-            if not parameters or parameters[0] != "self":
-                raise self._broken(function, "a handler is a method: (self, data) or (self, data, event) -> data")
-            parameters = parameters[1:]
-        elif parameters[:1] == ["self"]:
-            raise self._broken(function, "a guard is a plain function: (data) or (data, event) -> bool")
-        outboxes = [name for name in parameters if hints.get(name) is Outbox]
-        plain = [name for name in parameters if name not in outboxes]
-        most = 1 if event is None else 2
-        if not 1 <= len(plain) <= most or len(outboxes) > 1 or (outboxes and parameters[-1] != outboxes[0]):
+    def taken(self, fold: Callable[..., Any]) -> Any:
+        """What a fold says that it takes as the result; Any when it does not say."""
+        read = self._read(fold, method=id(fold) in self.methods)
+        return self._hint(read, read.parameters[1]) if len(read.parameters) > 1 else Any
+
+    # Reading.
+
+    def _read(self, function: Callable[..., Any], *, method: bool) -> Read:
+        if not isinstance(function, types.FunctionType | types.MethodType):
+            reason = f"{function!r} is not a function; a definition names its functions, so write it with def"
+            raise BrokenFunction(self.workflow, None, reason)
+        plain = inspect.unwrap(function)
+        name = function.__qualname__.rpartition("<locals>.")[2]
+        place = f"{plain.__code__.co_filename}:{plain.__code__.co_firstlineno}"
+        read = Read(function, name, method, (), _hints(plain, self.names), place)
+        parameters = list(inspect.signature(function).parameters.values())
+        if method and not parameters:
+            raise self.broken(read, "it is a method, so it takes self first")
+        wrong = [p.name for p in parameters if p.kind not in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+        if wrong:
+            raise self.broken(read, f"{', '.join(wrong)} cannot be given: parameters are positional, each with a name")
+        return attrs.evolve(read, parameters=tuple(p.name for p in parameters[method:]))
+
+    def _pure(self, function: Callable[..., Any], *, method: bool) -> Read:
+        read = self._read(function, method=method)
+        if read.asynchronous or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise self.broken(read, "guards and handlers are pure and never async; what has effects is a step")
+        return read
+
+    def _shape(self, read: Read, event: Any, asked: type[Moment]) -> tuple[str, ...]:
+        """What to give for each parameter: data, event, or the moment (or outbox) it asks for by its annotation."""
+        shape: list[str] = []
+        for name in read.parameters:
+            hint = self._hint(read, name)
+            if isinstance(hint, type) and issubclass(hint, Moment):
+                if not issubclass(asked, hint):
+                    raise self.broken(read, "a guard or delay only reads: annotate Moment instead of Outbox")
+                shape.append("outbox" if hint is Outbox else "moment")
+            elif "data" not in shape:
+                self._takes(read, name, self.data)
+                shape.append("data")
+            else:
+                self._takes(read, name, event)
+                shape.append("event")
+        if "data" not in shape or len(set(shape)) != len(shape) or (event is None and "event" in shape):
             usual = "(data)" if event is None else "(data) or (data, event)"
-            raise self._broken(function, f"it takes {usual}, and an Outbox last if it asks for one")
-        self._same(function, hints, plain[0], self.data)
-        if len(plain) == 2 and event is not Any:
-            self._same(function, hints, plain[1], event)
-        self._same(function, hints, "return", result)
-        return _Takes(len(plain) - 1, bool(outboxes))
+            raise self.broken(read, f"it takes {usual}, and {asked.__name__} if it asks for one")
+        return tuple(shape)
 
-    def _same(self, function: Callable[..., Any], hints: dict[str, Any], name: str, expected: Any) -> None:
-        """Refuse an annotation of another type than its place asks for; without one, it is taken on trust."""
-        given = hints.get(name, Any)
-        if name == "return" and typing.get_origin(given) in {Coroutine, Awaitable}:
-            given = typing.get_args(given)[-1]
-        if given is Any or expected is Any or given == expected or isinstance(given, typing.TypeVar | str):
-            return
-        if isinstance(given, type) and isinstance(expected, type) and name != "return" and issubclass(expected, given):
-            return
-        what = "returns" if name == "return" else f"takes {name!r} as"
-        raise self._broken(function, f"it {what} {_say(given)}, where {_say(expected)} is expected")
+    def _hint(self, read: Read, name: str) -> Any:
+        hint = read.hints.get(name, Any)
+        if isinstance(hint, _Unread):
+            raise self.broken(
+                read, f"its annotation {str(hint)!r} cannot be read; import it at run time, not for checkers only"
+            )
+        return hint
 
-    def _broken(self, function: Callable[..., Any], reason: str) -> BrokenFunction:
-        code = inspect.unwrap(function).__code__ if hasattr(inspect.unwrap(function), "__code__") else None
-        where = f"{code.co_filename}:{code.co_firstlineno}" if code else None
-        return BrokenFunction(self.workflow, None, f"{getattr(function, '__qualname__', function)}: {reason}", where)
+    def _takes(self, read: Read, name: str, expected: Any) -> None:
+        given = self._hint(read, name)
+        if expected is not None and not _fits(expected, given):
+            raise self.broken(read, f"it takes {name!r} as {say(given)}, where {say(expected)} is given")
+
+    def _returns(self, read: Read, expected: Any) -> None:
+        given = self._hint(read, "return")
+        if typing.get_origin(given) in {Coroutine, Awaitable} and not read.asynchronous:
+            raise self.broken(read, f"it returns {say(given)} without being async; write async def")
+        if not _fits(given, expected):
+            raise self.broken(read, f"it returns {say(given)}, where {say(expected)} is expected")
+
+    def _connects(self, read: Read) -> None:
+        given = read.hints.get(read.parameters[1], Any)
+        if isinstance(given, type) and (given is Call or given is self.data):
+            raise self.broken(read, f"it takes {read.parameters[1]!r} as {say(given)}, where the connection is given")
+
+    def broken(self, read: Read, reason: str) -> BrokenFunction:
+        """The error for this function."""
+        return BrokenFunction(self.workflow, None, f"{read.name}: {reason}", read.place)
 
 
-@attrs.frozen
-class _Takes:
-    events: int
-    outbox: bool
+def _hints(function: Callable[..., Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    """Annotations as types; one that cannot be resolved is kept as its text, and refused where it is needed."""
+    found: dict[str, Any] = {}
+    for name, value in inspect.get_annotations(function).items():
+        holder = types.SimpleNamespace(__annotations__={name: value})
+        try:
+            found.update(typing.get_type_hints(holder, function.__globals__, dict(names)))
+        except (NameError, AttributeError, TypeError, SyntaxError):
+            found[name] = _Unread(value)
+    return found
 
 
-def _adapted(function: Callable[..., Any], takes: _Takes) -> Function:
+def _fits(given: Any, wanted: Any) -> bool:
+    """Whether a value of type `given` may stand where `wanted` is annotated; unsure is yes."""
+    if given is Any or wanted is Any or wanted is object or given == wanted or isinstance(wanted, typing.TypeVar):
+        return True
+    if given in {typing.NoReturn, typing.Never}:
+        return True
+    options = typing.get_args(wanted) if _is_union(wanted) else ()
+    if options:
+        return any(_fits(given, option) for option in options)
+    if _is_union(given):
+        return all(_fits(option, wanted) for option in typing.get_args(given))
+    if getattr(wanted, "_is_protocol", False) or (given is int and wanted is float):
+        return True
+    plain, around = typing.get_origin(given) or given, typing.get_origin(wanted) or wanted
+    if plain is not given and around is not wanted:
+        return plain is around and typing.get_args(given) == typing.get_args(wanted)
+    return isinstance(plain, type) and isinstance(around, type) and issubclass(plain, around)
+
+
+def _is_union(kind: Any) -> bool:
+    return typing.get_origin(kind) in {typing.Union, types.UnionType}
+
+
+def _bound(read: Read, adapt: Callable[[Callable[..., Any]], Function]) -> Bound:
+    function = read.function
+    if read.method:
+        return lambda owner: adapt(types.MethodType(function, owner))
+    call = adapt(function)
+    return lambda _owner: call
+
+
+def _adapted(function: Callable[..., Any], shape: tuple[str, ...]) -> Core:
     """The function as the core calls it: `(data, occurrence, scope)`."""
+    if shape == ("data",):
+        return lambda data, _occurrence, _scope: function(data)
+    if shape == ("data", "event"):
+        return lambda data, occurrence, _scope: function(data, occurrence.value)
+    if shape == ("data", "event", "outbox"):
+        return lambda data, occurrence, scope: function(data, occurrence.value, Outbox(scope))
+    givers = [_GIVERS[what] for what in shape]
+    return lambda data, occurrence, scope: function(*[give(data, occurrence, scope) for give in givers])
 
-    def with_data(data: Any, _occurrence: Occurrence, _scope: Scope) -> Any:
+
+_GIVERS: dict[str, Core] = {
+    "data": lambda data, _occurrence, _scope: data,
+    "event": lambda _data, occurrence, _scope: occurrence.value,
+    "moment": lambda _data, _occurrence, scope: Moment(scope),
+    "outbox": lambda _data, _occurrence, scope: Outbox(scope),
+}
+
+
+def _delay(function: Core) -> Core:
+    def delay(data: Any, occurrence: Any, scope: Any) -> float | datetime:
+        given = function(data, occurrence, scope)
+        return given if isinstance(given, datetime) else seconds(given)
+
+    return delay
+
+
+def _without_call(function: Callable[..., Any], *, transactional: bool) -> Function:
+    if transactional:
+
+        def transact(data: Any, connection: Any, _call: Call) -> Any:
+            return function(data, connection)
+
+        return transact
+    if inspect.iscoroutinefunction(function):
+
+        async def attempt(data: Any, _call: Call) -> Any:
+            return await function(data)
+
+        return attempt
+
+    def work(data: Any, _call: Call) -> Any:
         return function(data)
 
-    def with_event(data: Any, occurrence: Occurrence, _scope: Scope) -> Any:
-        return function(data, occurrence.value)
-
-    def with_outbox(data: Any, _occurrence: Occurrence, scope: Scope) -> Any:
-        return function(data, Outbox(scope))
-
-    def with_both(data: Any, occurrence: Occurrence, scope: Scope) -> Any:
-        return function(data, occurrence.value, Outbox(scope))
-
-    if takes.outbox:
-        return with_both if takes.events else with_outbox
-    return with_event if takes.events else with_data
+    return work
 
 
-def _transaction_without_call(function: Callable[..., Any]) -> Function:
-    def call(data: Any, connection: Any, _call: Call) -> Any:
-        return function(data, connection)
-
-    return call
-
-
-def _async_without_call(function: Callable[..., Any]) -> Function:
-    async def call(data: Any, _call: Call) -> Any:
-        return await function(data)
-
-    return call
-
-
-def _without_call(function: Callable[..., Any]) -> Function:
-    def call(data: Any, _call: Call) -> Any:
-        return function(data)
-
-    return call
-
-
-def _parameters(function: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(function).parameters)
-
-
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations as types; one that cannot be resolved here (a class local to a function) stays its text."""
-    plain = inspect.unwrap(function)
-    try:
-        return typing.get_type_hints(plain)
-    except (NameError, TypeError):
-        return dict(getattr(plain, "__annotations__", {}))
-
-
-def _say(kind: Any) -> str:
+def say(kind: Any) -> str:
+    """A type, as a message names it."""
     return getattr(kind, "__qualname__", None) or str(kind)

@@ -172,7 +172,18 @@ QuietArms: TypeAlias = Target | Arm[D, object] | tuple[Target | Arm[D, object], 
 """The same where there is no event to look at."""
 
 
+DECLARED = "__declared__"
+"""Under this name a class body keeps the transitions that were written in it, whether or not they were given a name."""
+
+
 def place(depth: int = 2) -> str:
     """`file:line` of whoever declares something."""
     frame = sys._getframe(depth)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the only way to a line
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def note(declared: object, depth: int = 3) -> None:
+    """Remember what was written in a class body, so that one which is given no name is not lost unseen."""
+    frame = sys._getframe(depth)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the only way to the body
+    if "__qualname__" in frame.f_locals:
+        frame.f_locals.setdefault(DECLARED, []).append(declared)

@@ -156,7 +156,9 @@ class TransactionUndoOf(Generic[D]):
         return function
 
 
-class _Taking:
+class Taking:
+    """What `step` and `transaction` give: a step without its method."""
+
     def __init__(self, work: Work) -> None:
         self._work = work
 
@@ -165,7 +167,7 @@ class _Taking:
         return Transaction[Any, Any](self._work) if self._work.transactional else Step[Any, Any](self._work)
 
 
-class StepOf(_Taking):
+class StepOf(Taking):
     """Takes a step's method, which returns the data it is given; its data is the method's own."""
 
     @overload
@@ -181,7 +183,7 @@ class StepOf(_Taking):
         return self._take(function)
 
 
-class StepOver(_Taking, Generic[D, R]):
+class StepOver(Taking, Generic[D, R]):
     """Takes a step's method over data of type D that returns R, which `into=` folds into the data, or D itself."""
 
     @overload
@@ -197,7 +199,7 @@ class StepOver(_Taking, Generic[D, R]):
         return self._take(function)
 
 
-class TransactionOf(_Taking):
+class TransactionOf(Taking):
     """Takes a transactional step's method; its data is the method's own."""
 
     @overload
@@ -211,7 +213,7 @@ class TransactionOf(_Taking):
         return self._take(function)
 
 
-class TransactionOver(_Taking, Generic[D]):
+class TransactionOver(Taking, Generic[D]):
     """Takes a transactional step's method over data of type D."""
 
     @overload

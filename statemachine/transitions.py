@@ -26,6 +26,7 @@ from statemachine.states import (
     Target,
     Targets,
     W,
+    note,
     place,
 )
 
@@ -54,6 +55,7 @@ class Written:
 
     def __init__(self, declared: Declared) -> None:
         self.declared = declared
+        note(declared)
 
     def _take(self, handler: F) -> F:
         self.declared.handler = handler

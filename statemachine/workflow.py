@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import typing
 from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 
-from statemachine.compiling import Compiled, Compiler
+from statemachine.compiling import Compiled, Line, compiled
 from statemachine.definition import Definition
 from statemachine.errors import BrokenState
-from statemachine.states import Nested, State, WorkflowObject
+from statemachine.states import State, WorkflowObject, place
+from statemachine.steps import Bindable, Taking
+from statemachine.transitions import Written
+from statemachine.tree import is_nested
 
 D = TypeVar("D")
+_DECLARED = (State, Bindable, Taking, Written)
 
 
 @dataclass_transform(eq_default=False)
@@ -35,12 +40,24 @@ class Workflow(WorkflowObject, Generic[D]):
     compiled: ClassVar[Compiled]
 
     def __init_subclass__(cls, *, name: str | None = None, version: int = 1, was: tuple[str, ...] = ()) -> None:
-        """Compile the class."""
+        """Compile the class; one that declares nothing is a base for others, with their collaborators."""
         super().__init_subclass__()
         dataclasses.dataclass(eq=False, repr=False)(cls)
-        if not any(isinstance(item, State) or _is_nested(item) for item in vars(cls).values()):
+        whole = next((base for base in cls.__mro__[1:] if "compiled" in vars(base)), None)
+        if whole is not None:
+            reason = f"{whole.__qualname__} is a whole workflow, which nothing can be added to; derive from Workflow"
+            raise BrokenState(cls.__qualname__, None, reason, place())
+        if not any(isinstance(item, _DECLARED) or is_nested(item) for item in vars(cls).values()):
             return
-        cls.compiled = Compiler(cls, name=name or cls.__name__, version=version, was=was, data=_data_of(cls)).compiled()
+        line = Line(
+            name=cls.__name__ if name is None else name,
+            version=version,
+            was=was,
+            data=_data_of(cls),
+            place=place(),
+            names=_around(cls),
+        )
+        cls.compiled = compiled(cls, line)
         cls.definition = cls.compiled.definition
 
 
@@ -49,8 +66,11 @@ def bind(workflow: Workflow[Any]) -> Definition:
     return workflow.compiled.bind(workflow)
 
 
-def _is_nested(item: Any) -> bool:
-    return isinstance(item, type) and issubclass(item, Nested)
+def _around(cls: type) -> dict[str, Any]:
+    """Names that annotations may use where the class is made inside a function, and in its own body."""
+    frame = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- a function's names are nowhere else
+    local = {} if frame.f_locals is frame.f_globals else frame.f_locals
+    return {**local, **vars(cls)}
 
 
 def _data_of(cls: type) -> Any:
@@ -58,4 +78,4 @@ def _data_of(cls: type) -> Any:
         for generic in getattr(base, "__orig_bases__", ()):
             if typing.get_origin(generic) is Workflow and not isinstance(typing.get_args(generic)[0], TypeVar):
                 return typing.get_args(generic)[0]
-    raise BrokenState(cls.__qualname__, None, "say what its data is: class X(Workflow[YourData])")
+    raise BrokenState(cls.__qualname__, None, "say what its data is: class X(Workflow[YourData])", place(3))

@@ -1,0 +1,77 @@
+"""The functions of a workflow under their names: qualified, numbered where two share one, never a module's path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from statemachine.definition import Function
+from statemachine.signatures import Bound, Reader
+
+
+class Functions:
+    """What a definition's names stand for. Each method gives the name of a function, and raises BrokenFunction."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.bound: dict[str, Bound] = {}
+        self.refusals: dict[str, str] = {}
+        self._names: dict[tuple[str, int], str] = {}
+        self._kept: list[Callable[..., Any]] = []
+
+    def guard(self, function: Callable[..., Any], event: Any) -> str:
+        """A guard; its docstring is the reason a refusal gives."""
+        name = self._add("guard", function, self.reader.guard(function, event))
+        said = (function.__doc__ or "").strip().split("\n\n")[0]
+        self.refusals[name] = " ".join(said.split()) or name
+        return name
+
+    def guards(self, functions: list[Callable[..., Any]], event: Any) -> str | None:
+        """One guard that holds when all of these do; None for none."""
+        names = [self.guard(function, event) for function in functions]
+        if len(names) < 2:
+            return names[0] if names else None
+        name = " and ".join(names)
+        parts = [self.bound[part] for part in names]
+        self.bound[name] = lambda owner: _all([part(owner) for part in parts])
+        self.refusals[name] = "; ".join(self.refusals[part] for part in names)
+        return name
+
+    def handler(self, function: Callable[..., Any], event: Any) -> str:
+        """A handler of a transition, an entry or an exit."""
+        return self._add("handler", function, self.reader.handler(function, event))
+
+    def delay(self, function: Callable[..., Any]) -> str:
+        """A function that says when a timer is due."""
+        return self._add("delay", function, self.reader.delay(function))
+
+    def fold(self, function: Callable[..., Any], result: Any) -> str:
+        """A function that puts a step's result into the data."""
+        return self._add("fold", function, self.reader.fold(function, result))
+
+    def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any) -> str:
+        """A step, or an undo, which returns None."""
+        return self._add("step", function, self.reader.step(function, transactional=transactional, returns=returns))
+
+    def _add(self, role: str, function: Callable[..., Any], bound: Bound) -> str:
+        known = self._names.get((role, id(function)))
+        if known is not None:
+            return known
+        plain = function.__qualname__.rpartition("<locals>.")[2]
+        name, number = plain, 1
+        while name in self.bound:
+            number += 1
+            name = f"{plain}#{number}"
+        self.bound[name] = bound
+        self._names[(role, id(function))] = name
+        self._kept.append(function)  # so that no other function can get its id
+        return name
+
+
+def _all(guards: list[Function]) -> Function:
+    first, second = guards
+
+    def holds(data: Any, occurrence: Any, scope: Any) -> bool:
+        return bool(first(data, occurrence, scope) and second(data, occurrence, scope))
+
+    return holds
