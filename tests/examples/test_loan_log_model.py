@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.loan_log_model import OUTCOMES, Item
+from examples.loan_log_events import Item
+from examples.loan_log_model import OUTCOMES
 from examples.loan_log_replay import Log
 from examples.xes import Trace, read
 from tests.examples.loan_log_stories import ENDINGS, FINAL, OFFERED, fold, story, swapped
