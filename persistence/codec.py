@@ -7,9 +7,12 @@ from typing import Any, TypeAlias
 import msgspec
 
 from persistence.errors import NotStorable
-from persistence.types import difference, faults, name_of
+from persistence.types import culprit, difference, faults, name_of
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
+
+_REFUSALS = (TypeError, ValueError, OverflowError, RecursionError)
+"""What msgspec raises for a value that it cannot encode or decode."""
 
 
 class Codec:
@@ -46,12 +49,24 @@ class Codec:
         """
         try:
             raw = self.encode(value)
+        except _REFUSALS as error:
+            where, found = culprit(value, name_of(kind), self._has_json)
+            msg = f"{where} is {found} and cannot be stored: {error}. Give it a value of the type it declares."
+            raise NotStorable(msg) from error
+        try:
             again = self.decode(raw, kind)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            msg = f"{name_of(kind)} cannot be stored: {error}. Give its fields values of the types they declare."
+        except _REFUSALS as error:
+            msg = f"{name_of(kind)} would not come back: {error}. Give its fields values of the types they declare."
             raise NotStorable(msg) from error
         self.same(value, again, kind)
         return raw
+
+    def _has_json(self, value: object) -> bool:
+        try:
+            self.encode(value)
+        except _REFUSALS:
+            return False
+        return True
 
     def same(self, value: object, again: object, kind: Any) -> None:
         """Refuse a value that is not what came back of it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, time
 from typing import Any
 
@@ -15,6 +15,22 @@ ALLOWED = (
     "Allowed are None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, Enum, Literal, "
     "list, tuple, set, frozenset and dict of such, TypedDict, NamedTuple, and attrs classes, dataclasses and "
     "msgspec Structs of such."
+)
+
+_KEYS = (
+    inspect.AnyType,  # is refused for being any type
+    inspect.StrType,
+    inspect.IntType,
+    inspect.FloatType,
+    inspect.DecimalType,
+    inspect.BytesType,
+    inspect.UUIDType,
+    inspect.DateTimeType,
+    inspect.DateType,
+    inspect.TimeType,
+    inspect.TimeDeltaType,
+    inspect.EnumType,
+    inspect.LiteralType,
 )
 
 _NESTED = ("item_type", "key_type", "value_type", "type")
@@ -45,9 +61,17 @@ def _faults(info: inspect.Type, path: str, seen: set[Any]) -> Iterator[str]:
         yield f"{path} is {name}, which has no fields that could be stored. {ALLOWED}"
     elif isinstance(info, inspect.StructType | inspect.DataclassType):
         yield from _faults_of_class(info, seen)
+    elif isinstance(info, inspect.DictType) and not _is_key(info.key_type):
+        yield f"{path} has keys that JSON cannot hold. Use str, int or another plain type, or a list of pairs."
     else:
         for nested, suffix in _within(info):
             yield from _faults(nested, f"{path}{suffix}", seen)
+
+
+def _is_key(info: inspect.Type) -> bool:
+    if isinstance(info, inspect.UnionType):
+        return all(_is_key(option) for option in info.types)
+    return isinstance(info.type if isinstance(info, inspect.Metadata) else info, _KEYS)
 
 
 def _within(info: inspect.Type) -> Iterator[tuple[inspect.Type, str]]:
@@ -122,6 +146,24 @@ def difference(value: Any, again: Any, path: str) -> str | None:
     if issubclass(kind, Mapping):
         return _of_mappings(value, again, path)
     return None if _equal(value, again) else f"{path} is {_say(value)} and comes back as {_say(again)}."
+
+
+def culprit(value: Any, path: str, has_json: Callable[[Any], bool]) -> tuple[str, str]:
+    """Where in a value that has no JSON the part is that has none, and what that part is."""
+    for name, part in _parts(value):
+        if not has_json(part):
+            return culprit(part, f"{path}{name}", has_json)
+    return path, _say(value)
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    names = _names_of(value.__class__)
+    if names is not None:
+        yield from ((f".{name}", getattr(value, name)) for name in names)
+    elif issubclass(value.__class__, Mapping):
+        yield from ((f"[{key!r}]", part) for key, part in value.items())
+    elif issubclass(value.__class__, list | tuple | set | frozenset):
+        yield from ((f"[{place}]", part) for place, part in enumerate(value))
 
 
 def _first(pairs: Iterator[tuple[Any, Any, str]]) -> str | None:

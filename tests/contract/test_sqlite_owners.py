@@ -243,7 +243,7 @@ def test_a_child_may_open_what_was_not_open_at_the_fork(tmp_path: Path, journal:
 
 @POSIX
 def test_a_child_that_ends_like_a_script_closes_nothing_of_its_parents(path: Path) -> None:
-    """Python's end frees every object, and a connection that is freed is closed: so the child must keep them for ever."""
+    """Python's end frees every object, and a connection that is freed is closed: so the child must keep them."""
     script = f"""
 import os, sqlite3, sys
 from persistence import SQLiteJournal
