@@ -16,7 +16,7 @@ from __future__ import annotations
 import traceback
 from typing import Any
 
-from statemachine.chart import ROOT, Arc, Node, Plan
+from statemachine.chart import Arc, Node, Plan
 from statemachine.commands import Forward, Invocation, Invoke, StopChild
 from statemachine.definition import Function
 from statemachine.errors import EndlessLoop, HandlerFailed
@@ -269,4 +269,3 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(type(error).__qualname__, str(error), "".join(traceback.format_exception(error)))
 
 
-__all__ = ["ROOT", "answer", "enter_machine", "failure_of", "leave_all", "select", "settle"]

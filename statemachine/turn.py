@@ -187,11 +187,11 @@ class Turn:
 
     # Timers.
 
-    def deadline(self, delay: float | timedelta | datetime) -> datetime:
+    def deadline(self, delay: float | datetime) -> datetime:
         """An absolute UTC time from a delay in seconds, or from one that is absolute already."""
         if isinstance(delay, datetime):
             return delay
-        return self.now + (delay if isinstance(delay, timedelta) else timedelta(seconds=delay))
+        return self.now + timedelta(seconds=delay)
 
     def set_timer(
         self,
