@@ -25,18 +25,19 @@ def _explored(case: Case) -> None:
     alive = graph.coreached(goals)
     if len(alive) == len(graph.places):
         return
-    helped = {index for index in range(len(graph.places)) if index not in alive and _helped(case, index, alive)}
+    lively = {name for place in alive for name in case.active[place]}
+    helped = {index for index in range(len(graph.places)) if index not in alive and _helped(case, index, lively)}
     dead = set(range(len(graph.places))) - graph.coreached(goals | helped)
     _tell(case, dead)
 
 
-def _helped(case: Case, index: int, alive: set[int]) -> bool:
-    """Whether a way out that is kept back by a fault told before would lead on from here."""
-    lively = {name for place in alive for name in case.active[place]}
+def _helped(case: Case, index: int, lively: set[str]) -> bool:
+    """Whether a way out that is never taken, which is told with its reason, would lead on from here."""
     return any(
-        case.definition.transitions[order].source in case.active[index]
-        and any(target in lively or target not in case.states for target in case.definition.transitions[order].targets)
-        for order in case.kept_back()
+        transition.source in case.active[index]
+        and any(target in lively or target not in case.states for target in transition.targets)
+        for order, transition in enumerate(case.definition.transitions)
+        if order not in case.taken
     )
 
 

@@ -38,6 +38,7 @@ def check(case: Case) -> None:
 
 def _endless(case: Case, cycle: Cycle, when: str) -> None:
     case.endless.update(edge.source for edge in cycle)
+    caught = {name for edge in cycle for name in case.active[edge.source]}
     case.find(
         "error",
         "eventless-loop",
@@ -45,6 +46,11 @@ def _endless(case: Case, cycle: Cycle, when: str) -> None:
         f"{_shown(case, cycle)} goes on for ever without an event{when}.",
         at=cycle[0].source,
         then=cycle,
+        arcs=tuple(
+            order
+            for order, transition in enumerate(case.definition.transitions)
+            if transition.source in caught and order not in case.taken
+        ),
     )
 
 

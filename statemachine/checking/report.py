@@ -109,7 +109,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(count for count in counts if count) or "nothing found"
 
     def _extent(self) -> str:
-        seen = f"{_count(self.explored.configurations, 'configuration')} and {_count(self.explored.moves, 'move')}"
+        seen = f"{self.explored.configurations:,} configurations and {self.explored.moves:,} moves"
         if self.explored.whole:
             return f"{seen}: all there are, each guard answering both ways."
         return (

@@ -43,13 +43,13 @@ def _cycle(case: Case, step: StepSpec, component: list[int]) -> None:
     for edge in case.graph.all_edges():
         if edge.event != step.succeeded_event or component[edge.source] != component[edge.target]:
             continue
-        then = (edge, *case.graph.way(edge.target, {edge.source}))
         if step.pivot:
             said = f"Pivot {step.name!r} can come again after itself; what it decides is decided once in a run."
-            case.find("error", "pivot-cycle", (step.name, step.state), said, at=edge.source, then=then)
+            case.find("error", "pivot-cycle", (step.name, step.state), said, at=edge.source, then=(edge,))
             return
         if not case.graph.places[edge.source].pivoted:
             said = f"Step {step.name!r} is on a loop and has an undo: the snapshot grows with each turn."
+            then = (edge, *case.graph.way(edge.target, {edge.source}))
             case.find("warning", "undo-cycle", (step.name, step.state), said, at=edge.source, then=then)
             return
 
