@@ -59,9 +59,11 @@ def _failed(why: str) -> int:
 
 async def _replay(log: Log, journal: Path | None, bar: Bar) -> dict[str, Any]:
     begun = time.perf_counter()
-    async with Runner(journal or MemoryJournal(), [LoanCase(), Replay()]) as runner:
-        replayed = await replay(runner, log, bar.show)
-    bar.close()
+    try:
+        async with Runner(journal or MemoryJournal(), [LoanCase(), Replay()]) as runner:
+            replayed = await replay(runner, log, bar.show)
+    finally:
+        bar.close()
     return figures_of(log, replayed, time.perf_counter() - begun)
 
 
@@ -99,24 +101,20 @@ class Bar:
 
     total: int
     shown: bool
-    drawn: int = -1
+    drawn: int = 0
 
     def show(self, done: int) -> None:
         """Draw it, if there is news."""
-        if self.shown and done - self.drawn >= 100:
-            self._draw(done)
+        if self.shown and (done - self.drawn >= 100 or done == self.total):
+            self.drawn = done
+            filled = WIDTH * done // self.total
+            bar = "█" * filled + "░" * (WIDTH - filled)
+            print(f"\r{bar} {done:,} of {self.total:,} events", end="", file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Draw it for the last time."""
-        if self.shown:
-            self._draw(self.total)
+        """Leave its line."""
+        if self.drawn:
             print(file=sys.stderr)
-
-    def _draw(self, done: int) -> None:
-        self.drawn = done
-        filled = WIDTH * done // max(self.total, 1)
-        bar = "█" * filled + "░" * (WIDTH - filled)
-        print(f"\r{bar} {done:,} of {self.total:,} events", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
