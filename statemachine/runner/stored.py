@@ -18,7 +18,7 @@ from statemachine.data import is_data
 from statemachine.definition import Definition
 from statemachine.errors import NotStored, TooLarge
 from statemachine.inputs import Begin, Input, Received, Succeeded
-from statemachine.snapshot import Done, Incident, Occurrence, Pending, Snapshot, Timer
+from statemachine.snapshot import Done, Failure, Incident, Occurrence, Pending, Snapshot, Timer
 
 T = TypeVar("T")
 
@@ -115,6 +115,8 @@ class Stored:
         kind = self.definition.code.events.get(occurrence.name)
         if kind is None and occurrence.name.startswith("done.step."):
             kind = self.definition.code.results.get(occurrence.name.removeprefix("done.step."))
+        elif kind is None and occurrence.name.startswith(("error.step.", "failed.step.")):
+            kind = Failure
         if kind is None or occurrence.value is None:
             return occurrence
         return msgspec.structs.replace(occurrence, value=restore(occurrence.value, kind))
