@@ -1,13 +1,18 @@
-"""Refuses a definition that is ambiguous or broken, whichever way it was built, and says what to do about it."""
+"""Refuses a definition that is ambiguous or broken, whichever way it was built, and says what to do about it.
+
+A definition with SCXML's ways (`descriptors`) may hold much that is a mistake elsewhere, such as a state that nothing
+leaves; of it, only what the algorithm stands on is asked.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from statemachine.definition import Definition, StateSpec, TransitionSpec
+from statemachine.errors import BrokenState, BrokenTransition
+from statemachine.outline import Outline
+from statemachine.step_validation import StepValidation
 
-import attrs
-
-from statemachine.definition import Definition, StateSpec, StepSpec, TransitionSpec
-from statemachine.errors import BrokenState, BrokenStep, BrokenTransition
+RESERVED = ("done.", "error.", "failed.", "after.")
+"""How names of the machine's own events begin."""
 
 
 def validate(definition: Definition, said: str | None = None) -> None:
@@ -23,191 +28,178 @@ def validate(definition: Definition, said: str | None = None) -> None:
     _Validation(definition, said or definition.name).run()
 
 
-@attrs.define
 class _Validation:
-    definition: Definition
-    said: str
-    states: dict[str, StateSpec] = attrs.field(init=False)
-    by_source: dict[str, list[TransitionSpec]] = attrs.field(init=False, factory=dict[str, list[TransitionSpec]])
-
-    def __attrs_post_init__(self) -> None:
-        self.states = {spec.name: spec for spec in self.definition.states}
-        for transition in self.definition.transitions:
-            self.by_source.setdefault(transition.source, []).append(transition)
+    def __init__(self, definition: Definition, said: str) -> None:
+        self._definition = definition
+        self._said = said
+        self._outline = Outline(definition)
 
     def run(self) -> None:
         self._names()
-        for spec in self.definition.states:
+        for spec in self._definition.states:
             self._shape(spec)
-            self._ways(spec)
-            if not self.definition.descriptors:
+        self._starts("", None, self._definition.initial)
+        StepValidation(self._outline, self._said).run()
+        if not self._definition.descriptors:
+            self._events()
+            for spec in self._definition.states:
                 self._ambiguity(spec)
-        seen: dict[str, str] = {}
-        for step in self.definition.steps:
-            if step.state in seen:
-                raise BrokenStep(
-                    self.said, step.state, f"it has two steps, {seen[step.state]} and {step.name}; split it"
-                )
-            seen[step.state] = step.name
-            self._step(step)
-        self._pivots()
+                self._ways(spec)
+
+    # What the algorithm stands on.
 
     def _names(self) -> None:
-        if len(self.states) != len(self.definition.states):
-            raise BrokenState(self.said, None, "two states have one name")
-        for transition in (self.definition.initial, *self.definition.transitions):
+        states = self._outline.states
+        if len(states) != len(self._definition.states):
+            raise BrokenState(self._said, None, "two states have one name; rename one of them")
+        for spec in self._definition.states:
+            if spec.parent is not None and spec.parent not in states:
+                raise BrokenState(self._said, spec.name, f"it is nested in {spec.parent!r}, which is not there")
+        entries = [one for spec in self._definition.states for one in (spec.initial, spec.default) if one is not None]
+        for transition in (self._definition.initial, *entries, *self._definition.transitions):
             for name in (transition.source, *transition.targets):
-                if name and name not in self.states:
-                    raise BrokenTransition(self.said, transition.source, f"there is no state {name!r}")
+                if name and name not in states:
+                    raise BrokenTransition(
+                        self._said, transition.source or None, f"there is no state {name!r}; name one of its own"
+                    )
+        for timer in self._definition.timers:
+            if timer.state not in states:
+                raise BrokenState(self._said, timer.state, f"timer {timer.event} is set in a state that is not there")
 
     def _shape(self, spec: StateSpec) -> None:
-        children = [other for other in self.definition.states if other.parent == spec.name]
-        if spec.kind in {"compound", "parallel"} and not any(child.kind != "history" for child in children):
-            raise BrokenState(self.said, spec.name, "nothing is nested in it; nest states in it or make it a State")
-        if spec.kind == "compound" and spec.initial is None:
-            raise BrokenState(self.said, spec.name, "no initial state; mark exactly one with initial=True")
+        nested = [child for child in self._outline.below(spec.name) if child.kind != "history"]
+        if spec.kind in {"compound", "parallel"}:
+            if not nested:
+                raise BrokenState(
+                    self._said, spec.name, "nothing is nested in it; nest states in it, or make it a State"
+                )
+        elif nested:
+            raise BrokenState(self._said, spec.name, f"{nested[0].name} is nested in a state that is {spec.kind}")
+        if spec.kind == "compound":
+            self._starts(spec.name, spec.name, spec.initial)
+        if spec.kind == "parallel" and any(child.kind == "final" for child in nested):
+            raise BrokenState(self._said, spec.name, "a region is a state that goes on, not a final state")
+        if spec.kind == "history" and spec.default is None:
+            raise BrokenState(self._said, spec.name, "say where to go when nothing is remembered")
         if spec.compensate and (spec.kind != "final" or spec.parent is not None):
-            raise BrokenState(self.said, spec.name, "only a top-level final state compensates: add final=True")
-        if spec.kind == "final" and any(timer.state == spec.name for timer in self.definition.timers):
-            raise BrokenState(self.said, spec.name, "nothing happens in a final state, so it can have no timer")
-        if spec.kind == "parallel" and any(child.kind == "final" for child in children):
-            raise BrokenState(self.said, spec.name, "its regions are states that go on, not final states")
-
-    def _ways(self, spec: StateSpec) -> None:
-        own = self.by_source.get(spec.name, ())
-        if spec.kind == "final" and own:
-            raise BrokenTransition(
-                self.said, spec.name, "it is final, so nothing leaves it; drop final=True or the way out"
-            )
-        if spec.kind == "atomic" and not self.definition.descriptors and not self._left(spec):
             raise BrokenState(
-                self.said, spec.name, "nothing leaves it and it is not final; add a way out or final=True"
+                self._said, spec.name, "only a final state of the workflow itself, not of a compound, compensates"
             )
+        if spec.kind == "final":
+            self._final(spec)
 
-    def _left(self, spec: StateSpec) -> bool:
-        return any(
-            transition.targets
-            for name in (spec.name, *self._above(spec.name))
-            for transition in self.by_source.get(name, ())
-        ) or any(self._region_of(name, spec.name) for name in self._above(spec.name))
+    def _starts(self, inside: str, about: str | None, initial: TransitionSpec | None) -> None:
+        if initial is None or not initial.targets:
+            raise BrokenState(self._said, about, "no initial state; mark exactly one with initial=True")
+        for target in initial.targets:
+            if inside and inside not in self._outline.above(target):
+                raise BrokenState(self._said, about, f"its initial state {target!r} is not nested in it")
 
-    def _region_of(self, parallel: str, _state: str) -> bool:
-        """Whether a sibling region's transitions may leave the parallel state around it."""
-        if self.states[parallel].kind != "parallel":
-            return False
-        inside = {name for name in self.states if parallel in self._above(name)}
-        return any(
-            target not in inside
-            for name in inside
-            for transition in self.by_source.get(name, ())
-            for target in transition.targets
-        )
-
-    def _above(self, name: str) -> Iterator[str]:
-        parent = self.states[name].parent
-        while parent is not None:
-            yield parent
-            parent = self.states[parent].parent
-
-    def _ambiguity(self, spec: StateSpec) -> None:
-        unguarded: dict[str, TransitionSpec] = {}
-        for transition in self.by_source.get(spec.name, ()):
-            for event in transition.events or ("",):
-                shown = f"event {event}" if event else "eventless transitions"
-                if event in unguarded:
-                    raise BrokenTransition(
-                        self.said,
-                        spec.name,
-                        f"two transitions for {shown}, and the first has no guard, so the second is never taken: "
-                        "give the first a guard (when=), or put arms into one to=(…) with the unguarded last",
-                    )
-                if transition.guard is None:
-                    unguarded[event] = transition
-
-    def _step(self, step: StepSpec) -> None:
-        spec = self.states.get(step.state)
-        if spec is None or spec.kind != "atomic":
-            kind = spec.kind if spec else "missing"
-            raise BrokenStep(self.said, step.state, f"step {step.name} needs an atomic state; this one is {kind}")
-        arms = [
-            transition for transition in self.by_source.get(step.state, ()) if step.succeeded_event in transition.events
-        ]
-        if not any(arm.guard is None for arm in arms):
-            raise BrokenStep(
-                self.said,
-                step.state,
-                f"step {step.name} has no way on when no guard of to= holds; end to= with a state without guard",
+    def _final(self, spec: StateSpec) -> None:
+        if any(timer.state == spec.name for timer in self._definition.timers):
+            raise BrokenState(
+                self._said, spec.name, "it is final, so nothing waits in it; drop its timer or final=True"
             )
-        if any(not arm.targets for arm in arms):
-            raise BrokenStep(self.said, step.state, f"step {step.name} has no state to go on to; name one in to=")
-
-    def _pivots(self) -> None:
-        for step in self.definition.steps:
-            if step.pivot:
-                self._pivot(step)
-
-    def _pivot(self, step: StepSpec) -> None:
-        if any(self.states[name].kind == "parallel" for name in self._above(step.state)):
-            raise BrokenStep(
-                self.said, step.state, f"pivot {step.name} stands in a parallel region; it decides for the whole run"
+        if self._outline.leaving(spec.name):
+            raise BrokenTransition(
+                self._said, spec.name, "it is final, so nothing leaves it; drop final=True or the way out"
             )
-        if step.undo is not None:
-            raise BrokenStep(self.said, step.state, f"pivot {step.name} has an undo; nothing is undone after a pivot")
-        outcomes = (step.succeeded_event, step.failed_event, f"error.step.{step.name}.")
-        for name in (step.state, *self._above(step.state)):
-            for transition in self.by_source.get(name, ()):
-                own = name == step.state and any(event.startswith(outcomes) for event in transition.events)
-                if not own and (transition.targets or not transition.events):
-                    raise BrokenStep(
-                        self.said,
-                        step.state,
-                        f"it runs pivot {step.name}, so only its step may leave it; {_say(transition)} leaves it too",
-                    )
-        after = self._reachable(
-            target
-            for transition in self.by_source.get(step.state, ())
-            if step.succeeded_event in transition.events
-            for target in transition.targets
-        )
-        if step.state in after:
-            raise BrokenStep(
-                self.said, step.state, f"pivot {step.name} is on a cycle through itself; it happens once in a run"
-            )
-        for other in self.definition.steps:
-            if other.undo is not None and other.state in after:
-                raise BrokenStep(
-                    self.said,
-                    other.state,
-                    f"step {other.name} has an undo, but it runs after pivot {step.name}: never undone",
+        if spec.defer or spec.waits_for:
+            raise BrokenState(self._said, spec.name, "it is final, so nothing waits in it; drop defer= and waits_for=")
+
+    # What is a mistake, though the algorithm could go on.
+
+    def _events(self) -> None:
+        for name in self._definition.events:
+            if name.startswith(RESERVED):
+                raise BrokenTransition(
+                    self._said, None, f"event name {name!r} begins like those of the machine itself; give it another"
+                )
+        for spec in self._definition.states:
+            unknown = next((event for event in spec.defer if event not in self._definition.events), None)
+            if unknown is not None:
+                raise BrokenState(
+                    self._said,
+                    spec.name,
+                    f"it defers {unknown}, which no transition takes; add on({unknown}, …) or drop it from defer=",
                 )
 
-    def _reachable(self, first: Iterator[str]) -> set[str]:
-        """States that may be active after these were entered, guards taken as free."""
-        edges = self._edges()
-        found: set[str] = set()
-        waiting = list(first)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting.extend(edges.get(name, ()))
-                waiting.extend(self._above(name))
-        return found
+    def _ambiguity(self, spec: StateSpec) -> None:
+        taken: dict[str, set[str | None]] = {}
+        for transition in self._outline.leaving(spec.name):
+            for event in transition.events or ("",):
+                guards = taken.setdefault(event, set())
+                shown = _say(event)
+                if None in guards:
+                    raise BrokenTransition(
+                        self._said,
+                        spec.name,
+                        f"two transitions {shown}, and the first has no guard, so the second is never taken: guard the "
+                        "first with when=, or put both into one to=(…) with the unguarded last",
+                    )
+                if transition.guard is not None and transition.guard in guards:
+                    raise BrokenTransition(
+                        self._said,
+                        spec.name,
+                        f"two transitions {shown} have the guard {transition.guard}, so the second is never taken",
+                    )
+                guards.add(transition.guard)
+                if not event and transition.guard is None and not transition.targets:
+                    raise BrokenTransition(
+                        self._said, spec.name, "an eventless transition without guard or target never ends; guard it"
+                    )
+                self._joins(spec, event)
 
-    def _edges(self) -> Mapping[str, set[str]]:
-        edges: dict[str, set[str]] = {}
-        for transition in self.definition.transitions:
-            edges.setdefault(transition.source, set()).update(transition.targets)
-        for spec in self.definition.states:
-            down = edges.setdefault(spec.name, set())
-            if spec.initial is not None:
-                down.update(spec.initial.targets)
-            if spec.default is not None:
-                down.update(spec.default.targets)
-            if spec.kind == "parallel":
-                down.update(other.name for other in self.definition.states if other.parent == spec.name)
-        return edges
+    def _joins(self, spec: StateSpec, event: str) -> None:
+        if event != f"done.state.{spec.name}" or self._outline.finishes(spec.name):
+            return
+        stuck = next(
+            (child.name for child in self._outline.below(spec.name) if not self._outline.finishes(child.name)),
+            spec.name,
+        )
+        where = stuck if spec.kind == "parallel" else spec.name
+        raise BrokenTransition(
+            self._said,
+            spec.name,
+            f"it is never done, since no state in {where!r} is final; give it one with final=True",
+        )
+
+    def _ways(self, spec: StateSpec) -> None:
+        # Where a region of a parallel state is done, the others may go on.
+        regions = [name for name in self._outline.above(spec.name) if self._outline.states[name].kind == "parallel"]
+        nested_final = spec.kind == "final" and spec.parent is not None and not regions
+        if (spec.kind == "atomic" or nested_final) and not self._left(spec):
+            if nested_final:
+                reason = f"once {spec.parent!r} is done, nothing leads out of it; add joined({spec.parent}, to=…)"
+            else:
+                reason = "nothing leaves it and it is not final; add a way out, or final=True"
+            raise BrokenState(self._said, spec.name, reason)
+
+    def _left(self, spec: StateSpec) -> bool:
+        above = list(self._outline.above(spec.name))
+        # While a state is active that is not final, nothing around it is done.
+        never = {f"done.state.{name}" for name in above} if spec.kind == "atomic" else set[str]()
+        return any(
+            transition.targets and not never.issuperset(transition.events or ("",))
+            for name in (spec.name, *above)
+            for transition in self._outline.leaving(name)
+        ) or any(self._left_by_other_region(name) for name in above)
+
+    def _left_by_other_region(self, name: str) -> bool:
+        if self._outline.states[name].kind != "parallel":
+            return False
+        inside = set(self._outline.inside(name))
+        return any(
+            target not in inside
+            for state in inside
+            for transition in self._outline.leaving(state)
+            for target in transition.targets
+        )
 
 
-def _say(transition: TransitionSpec) -> str:
-    return f"the transition for {', '.join(transition.events) or 'no event'} of {transition.source}"
+def _say(event: str) -> str:
+    if not event:
+        return "without event"
+    if event.startswith("done.step."):
+        return f"after step {event.removeprefix('done.step.')}"
+    return f"on {event}"

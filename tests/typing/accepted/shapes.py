@@ -134,12 +134,19 @@ class Cases(Workflow[Case]):
         """A result of another type, folded in."""
         return case.score
 
-    @step(work.first, to=work.second, error={ValueError: dropped, KeyError: dropped}, failed=dropped, effect=False)
+    @step(work.first, to=work.second, error={ValueError: dropped, KeyError: dropped}, failed=dropped)
     def sync(self, case: Case, call: Call) -> Case:
         """Sync, with its call."""
         return evolve(case, name=call.key)
 
-    @step(work.second, to=work.both, retry=Retry(3, never=(ValueError,)), timeout=timedelta(minutes=1), overall=600)
+    @step(
+        work.second,
+        to=work.both,
+        retry=Retry(3, never=(ValueError,)),
+        effect=True,
+        timeout=timedelta(minutes=1),
+        overall=600,
+    )
     async def alone(self, case: Case) -> Case:
         """Async, without."""
         return case
