@@ -32,6 +32,10 @@ def read_entries(path: Path) -> list[Entry]:
     return [msgspec.json.decode(line, type=Entry) for line in content.splitlines(keepends=True) if line.endswith(b"\n")]
 
 
+def _line(entry: Entry) -> bytes:
+    return msgspec.json.encode(entry) + b"\n"
+
+
 class Memory:
     """The entries, and what follows from them."""
 
@@ -45,17 +49,18 @@ class Memory:
         entries = read_entries(path)
         for entry in entries:
             self._learn(entry)
-        whole = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
-        self._file = path.open("ab")
-        self._file.truncate(len(whole))
+        self._path = path
+        path.touch()
+        os.truncate(path, sum(len(_line(entry)) for entry in entries))  # without what was cut off
 
     def write(self, entry: Entry) -> Entry:
         """Give the entry its reference and put it on disk."""
         prefix = {"hold": "H", "pay": "P", "release": "R"}.get(entry.op, "X")
         entry = msgspec.structs.replace(entry, reference=f"{prefix}-{self.orders + 1:05}")
-        self._file.write(msgspec.json.encode(entry) + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._path.open("ab") as file:
+            file.write(_line(entry))
+            file.flush()
+            os.fsync(file.fileno())
         self._learn(entry)
         return entry
 

@@ -71,6 +71,11 @@ class _Process:
         self._process.kill()
         self._process.communicate()
 
+    def restart(self) -> None:
+        """Kill it where it stands, and start it again."""
+        self.kill()
+        self._process = self._start()
+
     def check(self) -> None:
         """Raise ProcessDied if it has ended."""
         code = self._process.poll()
@@ -82,7 +87,7 @@ class _Process:
     def read_line(self) -> str:
         """The next line that it prints, waited for."""
         if self._process.stdout is None or not (line := self._process.stdout.readline()):
-            self._process.wait()
+            self._process.communicate()
             self.check()
             message = f"{self._command[2]} has closed its output"
             raise ProcessDied(message)
@@ -90,18 +95,13 @@ class _Process:
 
 
 class BankProcess(_Process):
-    """The unreliable bank and bureau."""
+    """The unreliable bank and bureau, at one port for as long as it is started again."""
 
-    def __init__(self, folder: Path, *, seed: int, outage: float = 0.0, outage_after: int = 0, port: int = 0) -> None:
-        faults = ("--outage", str(outage), "--outage-after", str(outage_after))
-        super().__init__(
-            folder / "bank.log",
-            "examples.loan_desk_bank",
-            str(folder),
-            *("--seed", str(seed), "--port", str(port)),
-            *faults,
-        )
+    def __init__(self, folder: Path, *, seed: int, outage: float = 0.0, outage_after: int = 0) -> None:
+        chance = ("--seed", str(seed), "--outage", str(outage), "--outage-after", str(outage_after))
+        super().__init__(folder / "bank.log", "examples.loan_desk_bank", str(folder), *chance)
         self.port = int(self.read_line())
+        self._command += ["--port", str(self.port)]
 
 
 class Worker(_Process):
@@ -111,8 +111,3 @@ class Worker(_Process):
         super().__init__(
             folder / "worker.log", "examples.loan_desk", "--work-in", str(folder), "--bank-port", str(port)
         )
-
-    def restart(self) -> None:
-        """Kill it where it stands, and start it again."""
-        self.kill()
-        self._process = self._start()
