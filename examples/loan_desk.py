@@ -385,8 +385,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     try:
         open_for_a_day(folder, day)
-    except (ProcessDied, Stuck) as error:
-        print(f"\n{error}", file=sys.stderr)
+    except (ProcessDied, Stuck, KeyboardInterrupt) as error:
+        print(f"\n{str(error) or 'Closed before the day was over.'}", file=sys.stderr)
         return 1
     return 0 if report(folder, desk(0), four_eyes=FOUR_EYES, tally=day.tally) else 1
 

@@ -25,6 +25,8 @@ class Ending:
     approved_by: tuple[str, ...] = ()
     failures: int = 0
     """Attempts of steps that failed."""
+    kills: int = 0
+    """How often the worker was killed while it was under way."""
     ends: int = 1
     """How often its journal enters an end."""
     folds: bool = True

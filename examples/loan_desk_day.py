@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Protocol
 
 import attrs
@@ -78,7 +79,7 @@ class Day:
             self.tally.outcomes.update(over)
             if plugs and done >= plugs[0]:
                 plugs.pop(0)
-                self.tally.kills += 1
+                self.tally.kills.append(datetime.now(UTC))
                 progress.say(f"SIGKILL to the worker, {len(people.under_way)} loans under way; started again")
                 worker.restart()
             if bank.state().away is not away:
@@ -104,4 +105,4 @@ class Day:
 
     def _standing(self, waiting: int) -> str:
         counts = "  ".join(f"{name} {self.tally.outcomes[name]}" for name in ("paid", "declined", "undone"))
-        return f"{counts}  with clerks {waiting}  kills {self.tally.kills}/{self.kills}"
+        return f"{counts}  with clerks {waiting}  kills {len(self.tally.kills)}/{self.kills}"

@@ -12,7 +12,9 @@ from examples.loan_desk_bank import Answer, Ask
 from examples.loan_desk_data import Application
 
 PATIENCE = 0.5
-"""Seconds that a caller waits for an answer."""
+"""Seconds that a step waits for an answer."""
+ON_THE_PHONE = 30.0
+"""Seconds that a person does."""
 
 
 class BankBusy(Exception):
@@ -61,9 +63,9 @@ async def ask(port: int, request: Ask) -> Answer:
             writer.close()
 
 
-def ask_now(port: int, request: Ask) -> Answer:
+def ask_now(port: int, request: Ask, patience: float = PATIENCE) -> Answer:
     """The same, for callers without an event loop."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
         connection.sendall(msgspec.json.encode(request) + b"\n")
         with connection.makefile("rb") as answers:
             return _read(answers.readline())
@@ -108,8 +110,8 @@ class Bank:
 
     def clear(self, loan: str) -> None:
         """A person's call to the compliance desk: the payment of this loan is in order."""
-        ask_now(self.port, Ask("clear", loan))
+        ask_now(self.port, Ask("clear", loan), ON_THE_PHONE)
 
     def state(self) -> Answer:
         """How it is doing."""
-        return ask_now(self.port, Ask("state"))
+        return ask_now(self.port, Ask("state"), ON_THE_PHONE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def outcome(view: RunView[Any]) -> Outcome:
 
 
 def report(folder: Path, desk: Workflow[Any], *, four_eyes: int, tally: Tally | None = None) -> bool:
-    """Print it. Whether every check holds.
+    """Print it. Whether every check holds. Without a tally, what only those who were there know is left out.
 
     Raises:
         FolderError: Nothing was handed in there.
@@ -49,7 +50,8 @@ def report(folder: Path, desk: Workflow[Any], *, four_eyes: int, tally: Tally | 
         if not loans:
             message = f"{folder / JOURNAL} holds no application"
             raise FolderError(message)
-        endings = [_ending(client, loan) for loan in dict.fromkeys(loans)]
+        kills = tally.kills if tally else []
+        endings = [_ending(client, loan, kills) for loan in dict.fromkeys(loans)]
         told = _most_telling(endings)
         run = client.get(told.loan)
         title = f"{told.loan}: {told.amount:,} marks for {PURPOSES[run.data.application.purpose]}"
@@ -59,7 +61,7 @@ def report(folder: Path, desk: Workflow[Any], *, four_eyes: int, tally: Tally | 
     return not any(check.against for check in checks)
 
 
-def _ending(client: Client, loan: str) -> Ending:
+def _ending(client: Client, loan: str, kills: list[datetime]) -> Ending:
     run = client.get(loan)
     view, entries = run.look(), run.journal()
     over = [bool(entry.state) and entry.state[0] in ENDS for entry in entries]
@@ -72,16 +74,17 @@ def _ending(client: Client, loan: str) -> Ending:
         failures=sum(entry.kind in {"failed", "undo-failed"} for entry in entries),
         ends=sum(now and not before for before, now in pairwise([False, *over])) + (view.status == "failed"),
         folds=client.verify(loan).ok,
+        kills=sum(view.started < kill < view.updated for kill in kills),
     )
 
 
 def _most_telling(endings: Sequence[Ending]) -> Ending:
-    """The loan whose story is told: undone, after more than one approval, on as many attempts as possible."""
-    return max(endings, key=lambda one: (one.outcome == "undone", len(one.approved_by), one.failures))
+    """The loan whose story is told: undone, after more than one approval, through kills, on many attempts."""
+    return max(endings, key=lambda one: (one.outcome == "undone", len(one.approved_by), one.kills, one.failures))
 
 
 def _sums(endings: Sequence[Ending], tally: Tally | None) -> list[tuple[str, int, str]]:
-    """The rows of the table; what only those know who were there is left out without a tally."""
+    """The rows of the table."""
     by_outcome = {how: [one for one in endings if one.outcome == how] for how in ("paid", "declined", "undone")}
     paid = by_outcome["paid"]
     rows = [
@@ -95,7 +98,7 @@ def _sums(endings: Sequence[Ending], tally: Tally | None) -> list[tuple[str, int
         rows += [
             ("refused approvals", tally.refused, "the same clerk twice"),
             ("incidents", tally.incidents.total(), f"all seen to: {seen_to}" if seen_to else ""),
-            ("kills survived", tally.kills, f"in {tally.seconds:.0f} seconds"),
+            ("kills survived", len(tally.kills), f"in {tally.seconds:.0f} seconds"),
         ]
     return rows
 
@@ -107,4 +110,7 @@ def _reasons(endings: Sequence[Ending]) -> str:
 def _last_word(one: Ending) -> str:
     approved = f"approved by {' and '.join(one.approved_by)}" if one.approved_by else "approved by nobody"
     why = "" if one.outcome == "paid" else f": {one.why}"
-    return f"{approved}; {one.outcome}{why}"
+    through = (
+        f"; the worker was killed {'once' if one.kills == 1 else f'{one.kills} times'} meanwhile" if one.kills else ""
+    )
+    return f"{approved}; {one.outcome}{why}{through}"

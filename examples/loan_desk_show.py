@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, TextIO
 
 import attrs
@@ -31,7 +32,7 @@ class Tally:
     outcomes: Counter[str] = attrs.field(factory=Counter[str])
     incidents: Counter[str] = attrs.field(factory=Counter[str])
     refused: int = 0
-    kills: int = 0
+    kills: list[datetime] = attrs.field(factory=list[datetime])
     seconds: float = 0.0
 
 
