@@ -1,7 +1,7 @@
 """Durable statecharts for Python: every transition is in the journal before anyone is told of it.
 
-The runner's names are loaded when they are first asked for: another host, or a module that only defines workflows, pays
-for no event loop, thread pool or SQLite.
+The runner's names, and `check`, are loaded when they are first asked for: another host, or a module that only defines
+workflows, pays for no event loop, thread pool or SQLite.
 """
 
 from __future__ import annotations
@@ -37,18 +37,21 @@ from statemachine.retry import Retry
 from statemachine.states import Compound, History, Parallel, State
 from statemachine.steps import step, transaction
 from statemachine.transitions import after, always, joined, on, on_entry, on_exit
+from statemachine.waivers import waive
 from statemachine.workflow import Workflow
 
 if TYPE_CHECKING:
+    from statemachine.checking import check
     from statemachine.runner import AsyncRun, AsyncRunner, Client, Receipt, Result, Run, Runner, RunSummary, RunView
 else:
 
     def __getattr__(name: str) -> object:
-        """A name of the runner's, at its first use."""
+        """A name of the runner's or the checks', at its first use."""
         if name not in __all__:
             message = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(message)
-        value = getattr(importlib.import_module("statemachine.runner"), name)
+        module = "statemachine.checking" if name == "check" else "statemachine.runner"
+        value = getattr(importlib.import_module(module), name)
         globals()[name] = value
         return value
 
@@ -95,6 +98,7 @@ __all__ = [
     "Workflow",
     "after",
     "always",
+    "check",
     "evolve",
     "joined",
     "on",
@@ -102,4 +106,5 @@ __all__ = [
     "on_exit",
     "step",
     "transaction",
+    "waive",
 ]

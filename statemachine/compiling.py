@@ -24,6 +24,7 @@ from statemachine.storable import check_data, check_type
 from statemachine.transitions import Declared, Written
 from statemachine.tree import Tree, is_nested
 from statemachine.validation import validate
+from statemachine.waivers import waivers_at
 
 
 @attrs.frozen(eq=False)
@@ -73,7 +74,7 @@ class _Compiler:
     def __init__(self, cls: type, line: Line) -> None:
         self.cls = cls
         self.line = line
-        self.said = cls.__qualname__.rpartition("<locals>.")[2]
+        self.said = say(cls)
         body = vars(cls)
         methods = frozenset(id(item) for item in body.values() if callable(item))
         self.functions = Functions(Reader(self.said, line.data, line.names, methods))
@@ -108,6 +109,7 @@ class _Compiler:
             events=tuple(sorted(self.events)),
             was=self.line.was,
             event_names=self.event_names,
+            waivers=waivers_at([*((found.path, found.written) for found in self.tree.found), *vars(self.cls).items()]),
             code=Code(
                 functions={name: bind(self.cls) for name, bind in self.functions.bound.items()},
                 data=self.line.data,

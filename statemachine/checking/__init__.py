@@ -39,7 +39,7 @@ _KINDS = {"at-least-once": "at least once", "at-most-once": "at most once", "tra
 
 
 class Defined(Protocol):
-    """What has a definition: a workflow class, or an object of one."""
+    """What has a definition: a workflow's class."""
 
     @property
     def definition(self) -> Definition:

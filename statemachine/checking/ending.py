@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from statemachine.checking import words
 from statemachine.checking.case import Case
+from statemachine.checking.structure import Structure
 
 
 def check(case: Case) -> None:
@@ -13,10 +17,20 @@ def check(case: Case) -> None:
     elif case.structure is None:
         _explored(case)
     else:
-        for leaf in sorted(case.structure.dead, key=case.walker.order.__getitem__):
-            case.find(
-                "error", "dead-end", (leaf,), f"No final state can be reached from {leaf!r}.", at=case.first.get(leaf)
-            )
+        _structural(case, case.structure)
+
+
+def _structural(case: Case, structure: Structure) -> None:
+    alive = case.states - structure.dead
+    dead = [
+        leaf
+        for leaf in case.walker.leaves
+        if leaf in structure.dead and not _helped(case, partial(structure.beside, leaf), alive)
+    ]
+    if dead:
+        first = min(case.first.get(leaf, len(case.active)) for leaf in dead)
+        at = first if first < len(case.active) else None
+        case.find("error", "dead-end", dead, f"No final state can be reached from {words.names(dead)}.", at=at)
 
 
 def _explored(case: Case) -> None:
@@ -26,15 +40,16 @@ def _explored(case: Case) -> None:
     if len(alive) == len(graph.places):
         return
     lively = {name for place in alive for name in case.active[place]}
-    helped = {index for index in range(len(graph.places)) if index not in alive and _helped(case, index, lively)}
+    lost = set(range(len(graph.places))) - alive
+    helped = {index for index in lost if _helped(case, case.active[index].__contains__, lively)}
     dead = set(range(len(graph.places))) - graph.coreached(goals | helped)
     _tell(case, dead)
 
 
-def _helped(case: Case, index: int, lively: set[str]) -> bool:
+def _helped(case: Case, active: Callable[[str], bool], lively: set[str]) -> bool:
     """Whether a way out that is never taken, which is told with its reason, would lead on from here."""
     return any(
-        transition.source in case.active[index]
+        active(transition.source)
         and any(target in lively or target not in case.states for target in transition.targets)
         for order, transition in enumerate(case.definition.transitions)
         if order not in case.taken

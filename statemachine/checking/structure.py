@@ -85,7 +85,7 @@ class Structure:
         for arc in self.taken.values():
             recalls = any(self._nodes[target].spec.kind == "history" for target in arc.targets)
             left = set(leaves) if recalls else self._walker.left_by(arc)
-            sources = [leaf for leaf in leaves if leaf in left and self._beside(leaf, arc.source)]
+            sources = [leaf for leaf in leaves if leaf in left and self.beside(leaf, arc.source)]
             for target in self._entered(arc):
                 if target in before:
                     before[target].update(sources)
@@ -98,8 +98,8 @@ class Structure:
                 waiting.extend(before[leaf])
         return set(leaves) - alive
 
-    def _beside(self, leaf: str, source: str) -> bool:
-        """Whether a leaf may be active together with a state: below it, or in another region."""
+    def beside(self, leaf: str, source: str) -> bool:
+        """Whether a leaf may be active together with a state: it is that, below it, or in another region."""
         above = (leaf, *self._nodes[leaf].ancestors)
         if source in above:
             return True

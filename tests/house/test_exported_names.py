@@ -15,7 +15,7 @@ PUBLIC: dict[str, str] = {
         Definition DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotOver NotStored Outbox
         Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner
         RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow after always
-        evolve joined on on_entry on_exit step transaction
+        check evolve joined on on_entry on_exit step transaction waive
     """,
     "statemachine.runner": """
         AsyncRun AsyncRunner Client Clock Entry Receipt Result Run RunSummary RunView Runner SystemClock
