@@ -35,7 +35,7 @@ class Birth:
         self._path = path
         self._pid = os.getpid()
         self.key = os.path.realpath(path)
-        self.connections = connections
+        self._connections = weakref.WeakMethod(connections)  # weak, so that a journal nobody keeps is freed at once
         if self.key in _inherited:
             said = (
                 f"The file of journal {path!r} was open when this process was made by fork: SQLite cannot use it here."
@@ -55,6 +55,11 @@ class Birth:
     def here(self) -> bool:
         """Whether this is the process that opened it."""
         return os.getpid() == self._pid
+
+    def connections(self) -> Iterable[sqlite3.Connection]:
+        """What the journal has open now."""
+        connections = self._connections()
+        return connections() if connections is not None else ()
 
     def end(self) -> None:
         """The journal is closed."""
@@ -80,5 +85,5 @@ def _leak(connection: sqlite3.Connection) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_in_child)

@@ -214,7 +214,7 @@ class GuardedConnection:
         self._refuse("use the connection as a context, which commits at its end")
 
     def __exit__(self, *_: object) -> None:
-        """Never reached, since nothing enters."""
+        """Nothing enters, so nothing leaves."""
 
     def __getattr__(self, name: str) -> NoReturn:
         self._refuse(f"use {name!r} of the connection")

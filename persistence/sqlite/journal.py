@@ -23,7 +23,7 @@ from persistence.records import (
     SeenRecord,
 )
 from persistence.sqlite import reading, sql
-from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous
+from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous, begin
 from persistence.sqlite.forking import Birth
 from persistence.sqlite.guard import GuardedConnection
 from persistence.sqlite.opening import prepare
@@ -70,8 +70,9 @@ class SQLiteJournal:
         self._log = Path(f"{os.path.realpath(self._path)}-wal")
         self._opener = Opener(self._path, connect, synchronous, busy_timeout)
         self._birth = Birth(self._path, self._connections)
-        self._pool = Pool(self._opener)
-        self._ownership = Ownership(self._path)
+        self._readers = Pool(self._opener, patient=True)
+        self._senders = Pool(self._opener, patient=False)
+        self._ownership = Ownership(self._path, busy_timeout)
         self._writing = threading.RLock()
         self._writer: Writer | None = None
         self._second: sqlite3.Connection | None = None
@@ -92,7 +93,8 @@ class SQLiteJournal:
 
     def _connections(self) -> Iterator[sqlite3.Connection]:
         """All that are open, for a child that must not close them."""
-        yield from self._pool.every()
+        yield from self._readers.every()
+        yield from self._senders.every()
         if self._writer is not None:
             yield self._writer.connection
         for connection in (self._second, self._watch):
@@ -104,19 +106,19 @@ class SQLiteJournal:
     def claim(self, owner: str, lease: float) -> int:
         """See `Journal.claim`. The lock is on `<path>.owner`; see `persistence.sqlite.ownership`."""
         with self._alone(), Translated(self._path):
-            connection = self._opener.open()
+            connection = self._opener.open(patient=False)
             try:
                 epoch = self._ownership.claim(connection, owner, lease)
             except BaseException:
                 connection.close()
                 raise
             self._drop_writer()
-            self._writer = Writer(connection, self._path)
+            self._writer = Writer(connection, self._path, self._opener.busy_timeout)
             return epoch
 
     def renew(self, epoch: int) -> None:
         """See `Journal.renew`. Writes to the lock's file, not to the database."""
-        with self._alone(), self._pool.connection() as connection:
+        with self._alone(), self._readers.connection() as connection:
             self._ownership.renew(connection, epoch)
 
     def release(self, epoch: int) -> None:
@@ -140,7 +142,7 @@ class SQLiteJournal:
 
     def _owning(self, epoch: int) -> Writer:
         if self._writer is None:
-            with self._pool.connection() as connection:
+            with self._readers.connection() as connection:
                 current, owner = connection.execute(sql.EPOCH).fetchone()
             raise fenced(self._path, epoch, current, owner)
         return self._writer
@@ -183,7 +185,7 @@ class SQLiteJournal:
         with Translated(self._path):
             if self._second is None:
                 self._second = self._opener.open()
-            checkpoint(writer.connection, self._second)
+            checkpoint(writer.connection, self._second, self._opener.busy_timeout)
 
     # -------------------------------------------------------------------------------------------------------- clients
 
@@ -195,8 +197,8 @@ class SQLiteJournal:
                 return reading.put(own, message)
         if connection is not None:
             return reading.put(connection, message)
-        with self._pool.connection() as own:
-            own.execute("BEGIN IMMEDIATE")
+        with self._senders.connection() as own:
+            begin(own, self._opener.busy_timeout)
             queued = reading.put(own, message)
             own.execute("COMMIT")
             return queued
@@ -204,9 +206,8 @@ class SQLiteJournal:
     def pulse(self) -> int:
         """See `Journal.pulse`. The owner's own commits do not change it."""
         self._birth.check()
-        if self._writing.acquire(
-            blocking=False
-        ):  # else a commit is under way, and what it is asked next time will tell
+        # While a commit is under way nothing is asked; what others did in the meantime is told the next time.
+        if self._writing.acquire(blocking=False):
             try:
                 self._listen()
             finally:
@@ -233,7 +234,7 @@ class SQLiteJournal:
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
         self._birth.check()
-        with self._pool.connection() as connection:
+        with self._readers.connection() as connection:
             yield connection
 
     def run(self, run: str) -> RunRecord | None:
@@ -308,6 +309,7 @@ class SQLiteJournal:
             if self._watch is not None:
                 self._watch.close()
                 self._watch = None
-            self._pool.close()
+            self._readers.close()
+            self._senders.close()
             self._ownership.close()
             self._birth.end()

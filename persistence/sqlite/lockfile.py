@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover - Windows
     import msvcrt
 else:
     import fcntl
@@ -74,7 +74,7 @@ class LockFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self._users = 0
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        self._descriptor = _open(path)
         self._holder: object = None
 
     @classmethod
@@ -112,7 +112,7 @@ class LockFile:
         """Open the file anew if somebody has removed it: a lock on a file without a name keeps nobody out."""
         if os.fstat(self._descriptor).st_nlink == 0:
             os.close(self._descriptor)
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+            self._descriptor = _open(self.path)
 
     def unlock(self, who: object) -> None:
         """Free the lock, if `who` has it."""
@@ -144,6 +144,10 @@ class LockFile:
             os.write(self._descriptor, text.ljust(_SIZE) + b"\n")
 
 
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+
+
 class _Registry:
     """The lock files this process has open."""
 
@@ -157,7 +161,7 @@ class _Registry:
 
 
 _registry = _Registry()
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - not on Windows
     os.register_at_fork(after_in_child=_registry.forget)
 
 
@@ -166,7 +170,7 @@ def now() -> float:
     return time.monotonic()
 
 
-if sys.platform == "win32":
+if sys.platform == "win32":  # pragma: no cover - Windows
 
     def _lock(descriptor: int) -> bool:
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
@@ -205,7 +209,7 @@ else:
         if _TYPE_FIRST:
             asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, _LOCKED_BYTE, 1, 0)
             (kind,) = struct.unpack_from("h", fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
-        else:
+        else:  # pragma: no cover - macOS and the BSDs
             asked = struct.pack("qqihh", _LOCKED_BYTE, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
             kind = struct.unpack("qqihh", fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))[3]
         return bool(kind != fcntl.F_UNLCK)

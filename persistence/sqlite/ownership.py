@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import weakref
 from pathlib import Path
 
 from persistence.errors import Owned, fenced
 from persistence.sqlite import sql
+from persistence.sqlite.connection import begin
 from persistence.sqlite.lockfile import LockFile, Stamp, boot, now
 
 _SECOND_LOOK = 0.1
@@ -28,10 +30,12 @@ An owner that has just taken the lock may not have stamped it yet.
 class Ownership:
     """One journal's claim to its file. Not thread-safe: its journal sees to it that one thread at a time is here."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, patience: float) -> None:
         self._path = path
+        self._patience = patience
         self._lock_path = f"{os.path.realpath(path)}.owner"
         self._file: LockFile | None = None
+        self._holder = object()
         self._stamp: Stamp | None = None
 
     @property
@@ -45,7 +49,7 @@ class Ownership:
             msg = f"Journal {self._path!r} is owned by this very object, as {self._stamp.owner!r}."
             raise Owned(msg)
         file = self._shared()
-        locked = file.lock(self)
+        locked = file.lock(self._holder)
         before = file.read()
         try:
             if locked:
@@ -56,7 +60,7 @@ class Ownership:
                 self._see_that_it_is_suspended(file, before)
             epoch = self._bump(connection, file, owner, None if locked else before)
         except BaseException:
-            file.unlock(self)
+            file.unlock(self._holder)
             raise
         self._stamp = Stamp(os.getpid(), owner[:200], epoch, now(), lease, boot(), locked)
         file.write(self._stamp)
@@ -81,7 +85,7 @@ class Ownership:
 
     def _bump(self, connection: sqlite3.Connection, file: LockFile, owner: str, suspended: Stamp | None) -> int:
         """The next epoch, committed. Of two that take over from one suspended owner, the second finds it replaced."""
-        connection.execute("BEGIN IMMEDIATE")
+        begin(connection, self._patience)
         try:
             epoch, _ = connection.execute(sql.EPOCH).fetchone()
             if suspended is not None and (epoch != suspended.epoch or file.read() != suspended):
@@ -99,7 +103,7 @@ class Ownership:
         current, owner = connection.execute(sql.EPOCH).fetchone()
         if self._stamp is None or self._file is None or current != epoch or self._stamp.epoch != epoch:
             raise fenced(self._path, epoch, current, owner)
-        locked = self._file.lock(self)
+        locked = self._file.lock(self._holder)
         old = self._stamp
         self._stamp = Stamp(old.pid, old.owner, epoch, now(), old.lease, old.boot, locked)
         self._file.write(self._stamp)
@@ -111,7 +115,7 @@ class Ownership:
         stamp = self._file.read()
         if stamp is not None and stamp.epoch == epoch:
             self._file.write(None)
-        self._file.unlock(self)
+        self._file.unlock(self._holder)
         self._stamp = None
 
     def owner(self) -> str | None:
@@ -129,10 +133,12 @@ class Ownership:
         if self._stamp is not None:
             self.release(self._stamp.epoch)
         if self._file is not None:
-            self._file.leave(self)
+            self._leave()
             self._file = None
 
     def _shared(self) -> LockFile:
         if self._file is None:
             self._file = LockFile.share(self._lock_path)
+            # Also when nobody closes the journal: its lock must not outlive it in this process.
+            self._leave = weakref.finalize(self, self._file.leave, self._holder)
         return self._file

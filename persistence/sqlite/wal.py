@@ -11,6 +11,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from persistence.sqlite.connection import begin
+
 LONG = 4 * 1024 * 1024
 """Bytes of log past which it is checkpointed."""
 
@@ -57,9 +59,9 @@ def log_length(path: Path) -> int:
         return 0
 
 
-def checkpoint(writer: sqlite3.Connection, second: sqlite3.Connection) -> None:
+def checkpoint(writer: sqlite3.Connection, second: sqlite3.Connection, patience: float) -> None:
     """Copy what readers allow, and wait for none of them. `writer` is the owner's connection, outside a transaction."""
-    writer.execute("BEGIN IMMEDIATE")
+    begin(writer, patience)
     try:
         second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     finally:

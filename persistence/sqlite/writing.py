@@ -13,6 +13,7 @@ from persistence.errors import CommitUnknown, ConnectionGuarded, JournalError, S
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, MessageRecord, RunRecord
 from persistence.sqlite import sql
+from persistence.sqlite.connection import begin
 from persistence.sqlite.guard import Guard, GuardedConnection
 from persistence.sqlite.trouble import FATAL, Translated, meaning
 
@@ -55,9 +56,10 @@ class _Voided(Exception):
 class Writer:
     """Writes changes. Not thread-safe: its journal sees to it that one thread at a time is here."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+    def __init__(self, connection: sqlite3.Connection, name: str, patience: float) -> None:
         self.connection = connection
         self._name = name
+        self._patience = patience
         self._guard = Guard(connection)
         self._cursor = connection.cursor()
         self._execute = self._cursor.execute
@@ -112,7 +114,7 @@ class Writer:
             self._end()
 
     def _begin(self, epoch: int) -> None:
-        self._execute("BEGIN IMMEDIATE")
+        begin(self.connection, self._patience)
         now, owner = self._execute(sql.EPOCH).fetchone()
         if now != epoch:
             self._roll_back()

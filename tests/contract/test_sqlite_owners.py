@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import multiprocessing
 import os
@@ -20,7 +22,7 @@ import pytest
 
 from persistence import Fenced, Forked, Owned, Query, SQLiteJournal
 from persistence.contract import LEASE, a_message, a_run, start, step
-from persistence.sqlite import lockfile
+from persistence.sqlite import forking, lockfile
 from persistence.sqlite.lockfile import LockFile, Stamp
 
 ROOT = Path(__file__).parents[2]
@@ -297,7 +299,104 @@ def test_multiprocessing_by_fork_is_told_so_too(journal: SQLiteJournal) -> None:
     assert journal.owner() == "ada"
 
 
+def test_in_another_process_every_use_is_refused(
+    path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The in-process twin of a forked child."""
+    epoch = journal.claim("ada", LEASE)
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        for use in (lambda: journal.run("r"), lambda: journal.commit(epoch, []), lambda: journal.put(a_message())):
+            with pytest.raises(Forked, match="in its child -1"):
+                use()
+        journal.close()
+    assert journal.commit(epoch, [start()]) == [None]
+
+
+def test_a_child_keeps_its_parents_connections_and_opens_none_of_its_files(
+    path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The in-process twin of what happens right after a fork."""
+    journal.pulse()
+    epoch = journal.claim("ada", LEASE)
+    journal.commit(epoch, [start()])
+    journal.put(a_message())
+    assert journal.run("r") is not None
+    journal._checkpoint(journal._writer)  # type: ignore[arg-type]
+    kept: list[sqlite3.Connection] = []
+    monkeypatch.setattr(forking, "_open", {journal._birth})
+    monkeypatch.setattr(forking, "_inherited", set[str]())
+    monkeypatch.setattr(forking, "_leak", kept.append)
+    forking._in_child()
+    assert len(kept) == len(set(map(id, kept))) == 5  # reading, sending, writing, checkpoints, the pulse
+    with pytest.raises(Forked, match="made by fork"):
+        SQLiteJournal(path)
+
+
+def test_a_kept_connection_is_never_freed() -> None:
+    """Its count of references can no longer reach nothing."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        before = sys.getrefcount(connection)
+        forking._leak(connection)
+        assert sys.getrefcount(connection) == before + 1
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(connection))
+
+
 # -------------------------------------------------------------------------------------------------------- the lock file
+
+
+def test_a_journal_that_nobody_keeps_frees_its_lock(path: Path) -> None:
+    """Forgotten, not closed; another may claim at once."""
+    forgotten = SQLiteJournal(path)
+    forgotten.claim("ada", LEASE)
+    del forgotten
+    gc.collect()
+    with closing(SQLiteJournal(path)) as journal:
+        assert journal.owner() is None
+        assert journal.claim("bob", LEASE) == 2
+
+
+def test_a_journal_that_took_over_and_died_is_waited_for(path: Path, journal: SQLiteJournal) -> None:
+    """It never had the lock, so only its lease can tell."""
+    with closing(SQLiteJournal(path)) as suspended:
+        suspended.claim("suspended", 0.0)
+        with closing(SQLiteJournal(path)) as taker:
+            assert taker.claim("taker", LEASE) == 2
+            taker._ownership._stamp = None  # dies without a word
+        suspended.close()
+        with pytest.raises(Owned, match="taker"):
+            journal.claim("ada", LEASE)
+        assert journal.owner() == "taker"
+
+
+def test_releasing_an_old_epoch_changes_nothing(path: Path, journal: SQLiteJournal) -> None:
+    """Only the present one is given back; a stamp of another's is left alone."""
+    epoch = journal.claim("ada", 0.0)
+    journal.release(epoch + 7)
+    assert journal.commit(epoch, [start()]) == [None]
+    with closing(SQLiteJournal(path)) as other:
+        assert other.claim("bob", LEASE) == 2
+        journal.release(epoch)
+        assert other.owner() == "bob"
+
+
+@POSIX
+@pytest.mark.parametrize("delay", [0.05, 0.2])
+def test_what_a_killed_owner_acknowledged_is_there(path: Path, delay: float) -> None:
+    """All of it, each run with its line, and at most one more: the one it was killed before acknowledging."""
+    with Process(path) as other:
+        assert other.ask("claim") == "ok 1"
+        for _ in range(2000):
+            other.tell("commit")
+        time.sleep(delay)
+        other.kill()
+        assert other.process.stdout is not None
+        acknowledged = sum(line == "ok [None]\n" for line in other.process.stdout)
+    with closing(SQLiteJournal(path)) as journal:
+        runs = journal.runs(Query(limit=5000))
+        assert acknowledged <= len(runs) <= acknowledged + 1
+        assert acknowledged > 0
+        assert all(len(journal.entries(run.run)) == 1 for run in runs)
 
 
 def test_an_idle_owner_writes_nothing_into_the_database(journal: SQLiteJournal, path: Path) -> None:

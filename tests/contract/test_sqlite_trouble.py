@@ -246,3 +246,45 @@ def test_only_sqlites_own_errors_have_a_meaning() -> None:
     assert meaning(ValueError(), "x") is None
     assert meaning(sqlite3.ProgrammingError("a closed database"), "x") is None
     assert meaning(error(sqlite3.SQLITE_ERROR, "no such table: other"), "x") is None
+
+
+def test_a_database_that_cannot_be_put_into_wal_mode_at_all_says_why(path: Path, journal: SQLiteJournal) -> None:
+    """Waiting is for locks only."""
+    Faulty.faults.append(fail("PRAGMA journal_mode", sqlite3.SQLITE_IOERR))
+    with pytest.raises(Unwritable, match="input/output"):
+        SQLiteJournal(path, connect=lambda name: sqlite3.connect(name, factory=Faulty, check_same_thread=False))
+    assert journal.owner() is None
+
+
+def test_a_writer_that_cannot_begin_says_why(journal: SQLiteJournal, epoch: int) -> None:
+    """Waiting is for locks only, here too."""
+    Faulty.faults.append(fail("BEGIN IMMEDIATE", sqlite3.SQLITE_IOERR))
+    with pytest.raises(Unwritable):
+        journal.commit(epoch, [start()])
+    assert journal.commit(epoch, [start()]) == [None]
+
+
+def test_an_owner_waits_for_a_clients_short_write(journal: SQLiteJournal, epoch: int, path: Path) -> None:
+    """It asks again until the other has committed."""
+    asked: list[str] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def soon(_: sqlite3.Connection, sql: str) -> None:
+            if sql == "BEGIN IMMEDIATE":
+                asked.append(sql)
+                if len(asked) == 3:
+                    other.execute("COMMIT")
+
+        Faulty.faults.append(soon)
+        assert journal.commit(epoch, [start()]) == [None]
+    assert len(asked) == 3
+
+
+def test_a_connection_given_back_after_the_close_is_closed(journal: SQLiteJournal) -> None:
+    """A thread that still reads while another closes finishes, and leaves nothing open."""
+    with journal._readers.connection() as connection:
+        journal.close()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        connection.execute("SELECT 1")

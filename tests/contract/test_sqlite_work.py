@@ -175,6 +175,7 @@ FORBIDDEN: dict[str, Use] = {
     "executescript": lambda own: own.executescript("SELECT 1"),
     "cursor executescript": lambda own: getattr(own.cursor(), "executescript")("SELECT 1"),  # noqa: B009 - it is not there
     "context": enter,
+    "executemany": lambda own: own.executemany("UPDATE statemachine_run SET seq = ?", [(1,)]),
     "isolation_level": set_isolation,
     "read isolation_level": lambda own: getattr(own, "isolation_level"),  # noqa: B009 - it is not there
     "set_authorizer": lambda own: getattr(own, "set_authorizer")(None),  # noqa: B009 - it is not there
@@ -184,6 +185,7 @@ FORBIDDEN: dict[str, Use] = {
             "BEGIN",
             "COMMIT",
             "commit",
+            "COMMIT--past the first word",
             " ;; /* a */ -- b\n COMMIT",
             "/**/END",
             "ROLLBACK",

@@ -127,6 +127,6 @@ def test_a_checkpoint_holds_the_write_lock(journal: SQLiteJournal, path: Path) -
             return super().execute(sql)
 
     with closing(sqlite3.connect(path, factory=Second)) as second:
-        wal.checkpoint(journal._writer.connection, second)  # type: ignore[union-attr]
+        wal.checkpoint(journal._writer.connection, second, 1.0)  # type: ignore[union-attr]
     assert refused == ["database is locked"]
     assert journal.commit(epoch, [step()]) == [None]
