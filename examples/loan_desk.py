@@ -304,13 +304,13 @@ class People:
         for summary in self.client.list(incident=True, limit=ROOM):
             run = self.client.get(summary.id)
             for incident in run.incidents:
-                if incident.kind == "pivot":
+                cause = incident.failure.type if incident.failure else incident.kind
+                if cause == PaymentQueried.__name__:
                     self.bank.clear(run.id)
-                run.retry(incident.number, actor=OPERATOR, reason=INCIDENTS.get(incident.kind, "looked into"))
-                self.tally.incidents[incident.kind] += 1
-                news.append(
-                    f"incident: {INCIDENTS.get(incident.kind, incident.message)} ({run.id}); {OPERATOR} saw to it"
-                )
+                what = INCIDENTS.get(cause, cause)
+                run.retry(incident.number, actor=OPERATOR, reason=what)
+                self.tally.incidents[what] += 1
+                news.append(f"incident: {what} ({run.id}); {OPERATOR} saw to it")
         return news
 
     def settle(self) -> list[str]:

@@ -14,7 +14,7 @@ from examples.loan_desk_checks import Ending, Outcome, examine
 from examples.loan_desk_data import PURPOSES
 from examples.loan_desk_memory import MEMORY, read_entries
 from examples.loan_desk_processes import FolderError
-from examples.loan_desk_show import INCIDENTS, Tally, story, table
+from examples.loan_desk_show import Tally, story, table
 from examples.loan_desk_tables import applications, connect, ledger
 from statemachine import Client, RunView, Workflow
 
@@ -94,7 +94,7 @@ def _sums(endings: Sequence[Ending], tally: Tally | None) -> list[tuple[str, int
         ("failed attempts", sum(one.failures for one in endings), "of steps, tried again"),
     ]
     if tally:
-        seen_to = ", ".join(f"{number} × {INCIDENTS.get(kind, kind)}" for kind, number in tally.incidents.items())
+        seen_to = ", ".join(f"{number} × {what}" for what, number in tally.incidents.items())
         rows += [
             ("refused approvals", tally.refused, "the same clerk twice"),
             ("incidents", tally.incidents.total(), f"all seen to: {seen_to}" if seen_to else ""),

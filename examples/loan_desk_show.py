@@ -17,10 +17,10 @@ from statemachine.runner import Entry
 
 WIDTH = 24
 INCIDENTS = {
-    "pivot": "the bank wants to speak to a person before it pays",
+    "PaymentQueried": "the bank wants to speak to a person before it pays",
     "crashes": "a step was running at three kills",
 }
-"""What kinds of incidents mean here."""
+"""What incidents mean here, by what failed or else by their kind."""
 PATH_LINES = 8
 """Lines of a story between its title and its last line."""
 
