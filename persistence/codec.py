@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from persistence.errors import NotStorable
-from persistence.types import culprit, difference, faults, name_of
+from persistence.types import culprit, difference, faults, in_order, name_of
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 
@@ -26,13 +26,22 @@ class Codec:
     """
 
     def __init__(self) -> None:
-        # Equal values, equal bytes: a set has another order in each process.
-        self._encode = msgspec.json.Encoder(order="deterministic").encode
+        self._encode = msgspec.json.Encoder().encode
         self._decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 
     def encode(self, value: object) -> bytes:
         """The value as JSON. Raises TypeError or ValueError when it has none."""
         return self._encode(value)
+
+    def canonical(self, value: object) -> bytes:
+        """Bytes that are equal for equal values, in every process; to be hashed, not to be decoded.
+
+        What `encode` gives is not: a set has another order in each process, a dict that of its making.
+        """
+        try:
+            return msgspec.json.encode(value, order="deterministic")
+        except TypeError:  # it sorts only what Python can compare
+            return self._encode(in_order(value, self._encode))
 
     def decode(self, raw: bytes, kind: Any) -> Any:
         """The value again, as this type. Raises msgspec.DecodeError when it is something else."""

@@ -166,6 +166,18 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"[{place}]", part) for place, part in enumerate(value))
 
 
+def in_order(value: Any, encode: Callable[[Any], bytes]) -> Any:
+    """A value with lists for its sets, mappings and classes, their parts in the order of their JSON."""
+    kind = value.__class__
+    if issubclass(kind, set | frozenset):
+        return sorted((in_order(part, encode) for part in value), key=encode)
+    if issubclass(kind, Mapping):
+        return sorted(([in_order(key, encode), in_order(part, encode)] for key, part in value.items()), key=encode)
+    if issubclass(kind, list | tuple) or _names_of(kind) is not None:
+        return [in_order(part, encode) for _, part in _parts(value)]
+    return value
+
+
 def _first(pairs: Iterator[tuple[Any, Any, str]]) -> str | None:
     for value, again, path in pairs:
         found = difference(value, again, path)

@@ -40,13 +40,18 @@ class Post:
         raw = codec.encode(data)
         name = hosted.definition.name
         there = await self._body.io(lambda: self._body.journal.run(run))
-        if there is not None and (there.workflow != name or there.input != digest(raw)):
+        if there is not None and (there.workflow != name or there.input != digest(codec.canonical(data))):
             raise AlreadyStarted(run, there.workflow, name)
         if there is None:
             body = codec.encode(StartBody(name, msgspec.Raw(raw), tags))
             put = await self._put(run, "start", "start", name, body, connection=connection, actor=actor)
             if put.body != body:
-                raise AlreadyStarted(run, msgspec.json.decode(put.body, type=StartBody).workflow, name)
+                first = codec.decode(put.body, StartBody)
+                # Equal data may have other bytes: a set is in another order in each process.
+                if (first.workflow, first.tags) != (name, tags) or codec.canonical(data) != codec.canonical(
+                    codec.decode(bytes(first.data), hosted.definition.code.data)
+                ):
+                    raise AlreadyStarted(run, first.workflow, name)
 
     async def send(
         self, run: str, id: str, event: object, *, connection: Any, actor: str | None, reason: str | None

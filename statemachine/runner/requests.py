@@ -48,7 +48,7 @@ class Starting:
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
-        told = digest(self.hosted.stored.codec.encode(self.data))
+        told = digest(self.hosted.stored.codec.canonical(self.data))
         there = mover.find(self.run)
         if there is not None:
             if there.record.workflow != self.hosted.definition.name or there.record.input != told:

@@ -37,6 +37,14 @@ def test_an_abandoned_handle_is_as_a_killed_process() -> None:
     assert MemoryJournal(beside=journal).claim("bob", LEASE) > epoch
 
 
+def test_a_handle_that_owns_nothing_may_be_abandoned() -> None:
+    """Nothing happens to the owner."""
+    journal = MemoryJournal()
+    epoch = journal.claim("ada", LEASE)
+    MemoryJournal(beside=journal).abandon()
+    assert journal.commit(epoch, [start()]) == [None]
+
+
 def test_no_connection_leads_into_memory() -> None:
     """A message on a database connection would never arrive, so it is refused."""
     with pytest.raises(ConnectionGuarded, match="Use a journal in a file"):

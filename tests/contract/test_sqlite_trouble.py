@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -288,3 +289,49 @@ def test_a_connection_given_back_after_the_close_is_closed(journal: SQLiteJourna
         assert connection.execute("SELECT 1").fetchone() == (1,)
     with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
         connection.execute("SELECT 1")
+
+
+def test_wal_mode_is_asked_for_again_while_another_makes_it(path: Path, journal: SQLiteJournal) -> None:
+    """SQLite refuses at once when two processes do it at the same time."""
+    Faulty.faults.append(fail("PRAGMA journal_mode", sqlite3.SQLITE_BUSY))
+    with closing(
+        SQLiteJournal(path, connect=lambda name: sqlite3.connect(name, factory=Faulty, check_same_thread=False))
+    ) as other:
+        assert other.name == journal.name
+    assert Faulty.faults == []
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE statemachine_run", "UPDATE statemachine_owner"])
+def test_a_disk_that_fails_and_rolls_back_by_itself_is_survived(tmp_path: Path, statement: str) -> None:
+    """While the schema is made, and while the journal is claimed."""
+
+    def opened() -> SQLiteJournal:
+        return SQLiteJournal(
+            tmp_path / "new.db", connect=lambda name: sqlite3.connect(name, factory=Faulty, check_same_thread=False)
+        )
+
+    def use() -> None:
+        with closing(opened()) as journal:
+            journal.claim("ada", LEASE)
+
+    Faulty.faults[:] = [fail(statement, sqlite3.SQLITE_FULL, rolls_back=True)]
+    with pytest.raises(Unwritable):
+        use()
+    assert Faulty.faults == []
+    with closing(opened()) as journal:
+        assert journal.claim("ada", LEASE) == 1
+
+
+def test_the_pulse_does_not_wait_for_a_commit(journal: SQLiteJournal, epoch: int, path: Path) -> None:
+    """While one is under way it says what it said; afterwards it tells what happened meanwhile."""
+    before = journal.pulse()
+    with closing(SQLiteJournal(path)) as client:
+        client.put(a_message())
+    said: list[int] = []
+    with journal._writing:
+        thread = threading.Thread(target=lambda: said.append(journal.pulse()))
+        thread.start()
+        thread.join()
+    assert said == [before]
+    assert journal.pulse() != before
+    assert journal.commit(epoch, []) == []

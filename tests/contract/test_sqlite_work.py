@@ -100,6 +100,17 @@ def test_a_statement_that_fails_is_its_own_affair(journal: SQLiteJournal, epoch:
     assert ledger(path) == [("some", 1)]
 
 
+def test_of_many_rows_one_that_fails_fails_the_statement(journal: SQLiteJournal, epoch: int, path: Path) -> None:
+    """As with sqlite3 itself."""
+
+    def use(connection: GuardedConnection) -> None:
+        with pytest.raises(sqlite3.IntegrityError):
+            connection.executemany("INSERT INTO ledger VALUES (?, ?)", [("a", 1), ("a", 2)])
+
+    assert journal.commit(epoch, [work(use)]) == [None]
+    assert ledger(path) == [("a", 1)]
+
+
 def test_it_reads_what_it_wrote(journal: SQLiteJournal, epoch: int) -> None:
     """Through cursors with all that a cursor has for reading."""
 

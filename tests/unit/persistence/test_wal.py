@@ -78,6 +78,17 @@ def test_the_length_of_the_log_is_what_is_in_use(
     assert wal.log_length(Path("/nowhere")) == 0
 
 
+def test_a_short_log_is_left_alone(journal: SQLiteJournal, path: Path) -> None:
+    """However many changes were made."""
+    epoch = journal.claim("ada", LEASE)
+    size = path.stat().st_size
+    journal._since_look = journal_module.LOOK_EVERY
+    journal.commit(epoch, [start()])
+    journal.tidy(epoch)
+    assert journal._since_look == 0
+    assert path.stat().st_size == size
+
+
 def test_a_long_log_is_checkpointed_and_starts_again(
     journal: SQLiteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
