@@ -17,10 +17,10 @@ from statemachine.errors import BrokenState, BrokenStep, BrokenTransition, Defin
 from statemachine.events import Event, EventType, event_name, former_names
 from statemachine.functions import Functions
 from statemachine.identity import hash_of
-from statemachine.signatures import Bound, Reader, say
+from statemachine.signatures import Bound, Reader
 from statemachine.states import DECLARED, Arm, State
 from statemachine.steps import Bindable, Taking, Work, seconds
-from statemachine.storable import check_data, check_type
+from statemachine.storable import check_data, check_type, say
 from statemachine.transitions import Declared, Written
 from statemachine.tree import Tree, is_nested
 from statemachine.validation import validate

@@ -110,7 +110,7 @@ class UnknownField(DataError):
     def __init__(self, kind: type, name: str, fields: tuple[str, ...], close: str | None = None) -> None:
         self.kind = kind
         self.name = name
-        meant = f"; did you mean {close!r}?" if close else ""
+        meant = f"; did you mean {close!r}?" if close else "."
         super().__init__(f"{kind.__qualname__} has no field {name!r}{meant} Its fields: {', '.join(fields)}")
 
 

@@ -7,7 +7,7 @@ does not cover bytecode, docstrings, module paths, retries and timeouts: those m
 from __future__ import annotations
 
 import hashlib
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import msgspec
@@ -44,18 +44,31 @@ def hash_of(definition: Definition) -> str:
 
 
 def schema(kind: Any) -> Any:
-    """A type's JSON Schema, or its name where it has none."""
+    """What a type's values look like once stored: names and types of fields, nothing of classes and docstrings."""
     try:
-        return _plain(msgspec.json.schema(kind))
-    except (TypeError, RuntimeError):
+        return _seen(msgspec.inspect.type_info(kind), {})
+    except (TypeError, NameError):
         return str(kind)
 
 
-def _plain(node: Any) -> Any:
-    """Without descriptions, which come from docstrings."""
-    if isinstance(node, dict):
-        named = cast("dict[str, Any]", node)
-        return {key: _plain(value) for key, value in named.items() if key != "description"}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]  # pyright: ignore[reportUnknownVariableType]
-    return node
+def _seen(node: Any, classes: dict[Any, int]) -> Any:
+    """A node of msgspec's description as plain data. A class within itself is named by its number."""
+    if isinstance(node, msgspec.inspect.EnumType):
+        return ["enum", sorted(str(member.value) for member in node.cls)]
+    if isinstance(node, msgspec.inspect.Field):
+        return [node.encode_name, _seen(node.type, classes), node.required]
+    if isinstance(node, msgspec.inspect.UnionType):
+        return ["union", sorted(str(_seen(option, classes)) for option in node.types)]
+    if isinstance(node, msgspec.inspect.Type):
+        kind = getattr(node, "cls", None)
+        if kind in classes:
+            return ["again", classes[kind]]
+        if kind is not None:
+            classes[kind] = len(classes)
+        said = {name: getattr(node, name) for name in node.__struct_fields__ if name != "cls"}
+        # What is not said is left out, so that a msgspec that knows of more gives the same hash.
+        told = {name: _seen(value, classes) for name, value in said.items() if value is not None and value is not False}
+        return [type(node).__name__, told]
+    if isinstance(node, tuple):
+        return [_seen(one, classes) for one in node]  # pyright: ignore[reportUnknownVariableType]
+    return node if isinstance(node, str | int | float | None) else str(node)

@@ -20,6 +20,7 @@ from statemachine.definition import Function
 from statemachine.errors import BrokenFunction
 from statemachine.events import Call, Moment, Outbox
 from statemachine.steps import seconds
+from statemachine.storable import say
 
 Bound = Callable[[Any], Function]
 """Gives a function, as the core or a host calls it, for one workflow object."""
@@ -162,7 +163,8 @@ class Reader:
                 self._takes(read, name, self.data)
                 shape.append("data")
             else:
-                self._takes(read, name, event)
+                if "event" not in shape:
+                    self._takes(read, name, event)
                 shape.append("event")
         if "data" not in shape or len(set(shape)) != len(shape) or (event is None and "event" in shape):
             usual = "(data)" if event is None else "(data) or (data, event)"
@@ -288,8 +290,3 @@ def _without_call(function: Callable[..., Any], *, transactional: bool) -> Funct
         return function(data)
 
     return work
-
-
-def say(kind: Any) -> str:
-    """A type, as a message names it."""
-    return getattr(kind, "__qualname__", None) or str(kind)

@@ -12,6 +12,17 @@ import msgspec
 from statemachine.data import is_data
 from statemachine.errors import NotStorable
 
+_NO_KEYS = (
+    msgspec.inspect.CollectionType,
+    msgspec.inspect.TupleType,
+    msgspec.inspect.DictType,
+    msgspec.inspect.StructType,
+    msgspec.inspect.DataclassType,
+    msgspec.inspect.NamedTupleType,
+    msgspec.inspect.TypedDictType,
+    msgspec.inspect.BoolType,
+    msgspec.inspect.NoneType,
+)
 _NESTED = ("item_type", "key_type", "value_type", "type")
 
 
@@ -31,8 +42,8 @@ def check_type(workflow: str, kind: Any, what: str) -> None:
         msgspec.json.Decoder(kind)
         info = msgspec.inspect.type_info(kind)
     except (TypeError, NameError) as error:
-        raise NotStorable(workflow, None, f"{what} {_say(kind)} cannot be decoded: {error}") from error
-    for path, reason in _faults(info, _say(kind), set()):
+        raise NotStorable(workflow, None, f"{what} {say(kind)} cannot be decoded: {error}") from error
+    for path, reason in _faults(info, say(kind), set()):
         raise NotStorable(workflow, None, f"{what}: {path} {reason}")
 
 
@@ -51,22 +62,29 @@ def _faults(info: msgspec.inspect.Type, path: str, seen: set[Any]) -> Iterator[t
     if isinstance(info, msgspec.inspect.AnyType):
         yield path, "is Any, whose values come back as other types; name the type"
     elif isinstance(info, msgspec.inspect.CustomType):
-        yield path, f"is {_say(info.cls)}, which cannot be stored; use attrs, a dataclass, a Struct or a plain type"
+        yield path, f"is {say(info.cls)}, which cannot be stored; use attrs, a dataclass, a Struct or a plain type"
     elif isinstance(info, msgspec.inspect.UnionType):
         for option in info.types:
             yield from _faults(option, path, seen)
+    elif isinstance(info, msgspec.inspect.DictType) and not _is_key(info.key_type):
+        yield path, "has keys that JSON cannot hold; use str, int or another plain type, or a tuple of pairs"
     elif isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DataclassType):
         if info.cls not in seen:
             seen.add(info.cls)
             yield from _private(info.cls)
             for field in info.fields:
-                yield from _faults(field.type, f"{_say(info.cls)}.{field.name}", seen)
+                yield from _faults(field.type, f"{say(info.cls)}.{field.name}", seen)
     else:
         nested = [
             getattr(info, name) for name in _NESTED if isinstance(getattr(info, name, None), msgspec.inspect.Type)
         ]
         for one in (*nested, *getattr(info, "item_types", ())):
             yield from _faults(one, path, seen)
+
+
+def _is_key(info: msgspec.inspect.Type) -> bool:
+    options = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    return not any(isinstance(option, _NO_KEYS) for option in options)
 
 
 def _private(kind: type) -> Iterator[tuple[str, str]]:
@@ -77,8 +95,10 @@ def _private(kind: type) -> Iterator[tuple[str, str]]:
         fields = dataclasses.fields(kind)
     for field in fields:
         if field.name.startswith("_") or not field.init:
-            yield f"{_say(kind)}.{field.name}", "is private or not given at construction, so it would not come back"
+            yield f"{say(kind)}.{field.name}", "is private or not given at construction, so it would not come back"
 
 
-def _say(kind: Any) -> str:
-    return getattr(kind, "__qualname__", None) or str(kind)
+def say(kind: Any) -> str:
+    """A type, as a message names it."""
+    name: str = getattr(kind, "__qualname__", None) or str(kind)
+    return name.rpartition("<locals>.")[2]

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 import attrs
 
-from statemachine.events import Event, Outbox
+from statemachine.events import Event, Moment, Outbox
 from statemachine.states import (
     Arms,
     D,
@@ -32,7 +32,9 @@ from statemachine.states import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 Delay: TypeAlias = float | timedelta
-Deadline: TypeAlias = Callable[[D], timedelta] | Callable[[D], datetime] | Callable[[D], float]
+When: TypeAlias = timedelta | datetime | float
+Deadline: TypeAlias = Callable[[D], When] | Callable[[D, Moment], When]
+DeadlineMethod: TypeAlias = Callable[[W, D], When] | Callable[[W, D, Moment], When]
 
 
 @attrs.define(eq=False)
@@ -144,7 +146,9 @@ def on(event: type[Event], *, source: Sources, to: Any = None, when: Any = None,
         when: A guard `(data, event)` or `(data)`, a function or a method; its docstring is the reason of a refusal.
         internal: From a compound to a state within it, without leaving the compound.
     """
-    return EventTransition[Any](Declared("on", _sources(source), to, when, place(), event=event, internal=internal))
+    declared = Declared("on", _sources(source), to, when, place(), event=event, internal=internal)
+    transition: EventTransition[Any] = EventTransition(declared)
+    return transition
 
 
 @overload
@@ -159,11 +163,20 @@ def after(
 def after(
     delay: Delay | Deadline[D], *, source: Sources, to: QuietArms[D] | None = None, when: QuietMethod[W, D]
 ) -> TransitionOver[D]: ...
+@overload
+def after(
+    delay: DeadlineMethod[W, D], *, source: Sources, to: QuietArms[D] | None = None, when: Quiet[D] | None = None
+) -> TransitionOver[D]: ...
+@overload
+def after(
+    delay: DeadlineMethod[W, D], *, source: Sources, to: QuietArms[D] | None = None, when: QuietMethod[W, D]
+) -> TransitionOver[D]: ...
 def after(delay: Any, *, source: Sources, to: Any = None, when: Any = None) -> Any:
     """A transition when a state has been active for a time; a value, or a decorator: `(self, data) -> data`.
 
     Args:
-        delay: How long, in seconds or as a timedelta, or a function of the data that says so or says the UTC time.
+        delay: How long, in seconds or as a timedelta, or a function or method of the data that says so, or until when
+            (UTC).
         source: The state (or several, each with a timer of its own).
         to: The target, or arms in their priority; None stays, so that a handler can do something.
         when: A guard `(data)`.

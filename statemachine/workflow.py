@@ -12,6 +12,7 @@ from statemachine.definition import Definition
 from statemachine.errors import BrokenState
 from statemachine.states import State, WorkflowObject, place
 from statemachine.steps import Bindable, Taking
+from statemachine.storable import say
 from statemachine.transitions import Written
 from statemachine.tree import is_nested
 
@@ -45,15 +46,18 @@ class Workflow(WorkflowObject, Generic[D]):
         dataclasses.dataclass(eq=False, repr=False)(cls)
         whole = next((base for base in cls.__mro__[1:] if "compiled" in vars(base)), None)
         if whole is not None:
-            reason = f"{whole.__qualname__} is a whole workflow, which nothing can be added to; derive from Workflow"
-            raise BrokenState(cls.__qualname__, None, reason, place())
+            reason = f"{say(whole)} is a whole workflow, which nothing can be added to; derive from Workflow"
+            raise BrokenState(say(cls), None, reason, place())
         if not any(isinstance(item, _DECLARED) or is_nested(item) for item in vars(cls).values()):
             return
+        data = _data_of(cls)
+        if isinstance(data, TypeVar):
+            raise BrokenState(say(cls), None, "say what its data is: class X(Workflow[YourData])", place())
         line = Line(
             name=cls.__name__ if name is None else name,
             version=version,
             was=was,
-            data=_data_of(cls),
+            data=data,
             place=place(),
             names=_around(cls),
         )
@@ -74,8 +78,13 @@ def _around(cls: type) -> dict[str, Any]:
 
 
 def _data_of(cls: type) -> Any:
-    for base in cls.__mro__:
-        for generic in getattr(base, "__orig_bases__", ()):
-            if typing.get_origin(generic) is Workflow and not isinstance(typing.get_args(generic)[0], TypeVar):
-                return typing.get_args(generic)[0]
-    raise BrokenState(cls.__qualname__, None, "say what its data is: class X(Workflow[YourData])", place(3))
+    """What stands for `D`, through bases that leave it open; a type variable while it is open."""
+    for base in vars(cls).get("__orig_bases__", cls.__bases__):
+        origin, arguments = typing.get_origin(base) or base, typing.get_args(base)
+        if origin is Workflow and arguments:
+            return arguments[0]
+        if isinstance(origin, type) and issubclass(origin, Workflow) and origin is not Workflow:
+            data = _data_of(origin)  # pyright: ignore[reportUnknownArgumentType] -- a base, of whatever data
+            parameters: tuple[Any, ...] = getattr(origin, "__parameters__", ())  # pyright: ignore[reportUnknownArgumentType]
+            return dict(zip(parameters, arguments, strict=False)).get(data, data)
+    return D

@@ -189,7 +189,12 @@ class Cases(Workflow[Case]):
         """A handler of a timer."""
         return case
 
+    def until_later(self, case: Case) -> datetime:
+        """Until when, as this workflow sees it."""
+        return case.until + timedelta(days=self.limit)
+
     lapsed = after(until, source=waiting, to=closed)
+    lapsed_later = after(until_later, source=waiting, to=closed.when(above))
     jumped = always(source=waiting, to=dropped.when(risky))
 
     @on_entry(waiting)
