@@ -253,7 +253,7 @@ MOUNTS = """\
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("/home/x.db", "ext4"), ("/srv/x.db", "nfs4"), ("/srvx/x.db", "ext4"), ("/srv/local disk/x.db", "xfs")],
+    [("/var/x.db", "ext4"), ("/srv/x.db", "nfs4"), ("/srvx/x.db", "ext4"), ("/srv/local disk/x.db", "xfs")],
 )
 def test_the_file_system_is_that_of_the_nearest_mount(tmp_path: Path, path: str, kind: str) -> None:
     """As the kernel's own table says."""

@@ -2,76 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
-import multiprocessing
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
-from typing import Self
 
 import pytest
 
-from persistence import Fenced, Forked, Owned, Query, SQLiteJournal
-from persistence.contract import LEASE, a_message, a_run, start, step
-from persistence.sqlite import forking, lockfile
+from persistence import Fenced, Owned, Query, SQLiteJournal
+from persistence.contract import LEASE, a_run, start
+from persistence.sqlite import lockfile, ownership
+from persistence.sqlite.connection import begin
 from persistence.sqlite.lockfile import LockFile, Stamp
+from tests.contract.processes import Process
 
-ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork are POSIX")
-
-
-class Process:
-    """Another process with the same file; see `owner_process`."""
-
-    def __init__(self, path: Path, lease: float = LEASE) -> None:
-        script = Path(__file__).with_name("owner_process.py")
-        self.process = subprocess.Popen(
-            [sys.executable, str(script), str(path), str(lease)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-
-    def tell(self, word: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{word}\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def ask(self, word: str) -> str:
-        self.tell(word)
-        return self.answer()
-
-    def signal(self, number: int) -> None:
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(10)
-
-    def __enter__(self) -> Self:
-        assert self.ask("open") == "ok"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            pipe.close()
 
 
 @pytest.fixture(name="path")
@@ -186,160 +137,6 @@ def test_of_processes_that_claim_at_once_one_wins(path: Path) -> None:
     finally:
         for process in processes:
             process.__exit__()
-
-
-# ----------------------------------------------------------------------------------------------------------------- fork
-
-
-def in_fork(use: Callable[[], object]) -> str:
-    """What a forked child says: the result or the error of `use`, after which it ends as scripts do."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            said = repr(use())
-        except BaseException as error:  # noqa: BLE001 - the parent judges it
-            said = f"{type(error).__name__} {error}"
-        os.write(writing, said.encode())
-        os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        said = pipe.read()
-    os.waitpid(child, 0)
-    return said
-
-
-@POSIX
-def test_a_child_cannot_use_its_parents_journal(journal: SQLiteJournal, path: Path) -> None:
-    """It is told what to do instead; its close does nothing; and the parent goes on, still the owner."""
-    epoch = journal.claim("ada", LEASE)
-    journal.commit(epoch, [start()])
-    for use in (
-        lambda: journal.run("r"),
-        lambda: journal.put(a_message()),
-        lambda: journal.commit(epoch, [step()]),
-        journal.pulse,
-        lambda: SQLiteJournal(path),
-    ):
-        said = in_fork(use)
-        assert said.startswith("Forked"), said
-        assert "after the fork" in said
-    assert in_fork(journal.close) == "None"
-    with Process(path) as other:
-        assert other.ask("claim").startswith("Owned")
-    assert journal.commit(epoch, [step()]) == [None]
-
-
-@POSIX
-def test_a_child_may_open_what_was_not_open_at_the_fork(tmp_path: Path, journal: SQLiteJournal) -> None:
-    """A file of its own, or one that its parent had closed."""
-
-    def opened(path: Path) -> int:
-        return SQLiteJournal(path).claim("child", LEASE)
-
-    SQLiteJournal(tmp_path / "closed.db").close()
-    for name in ("own.db", "closed.db"):
-        assert in_fork(partial(opened, tmp_path / name)) == "1"
-    assert journal.claim("ada", LEASE) == 1
-
-
-@POSIX
-def test_a_child_that_ends_like_a_script_closes_nothing_of_its_parents(path: Path) -> None:
-    """Python's end frees every object, and a connection that is freed is closed: so the child must keep them."""
-    script = f"""
-import os, sqlite3, sys
-from persistence import SQLiteJournal
-from persistence.contract import start
-
-class Watched(sqlite3.Connection):
-    def __del__(self):
-        if os.getpid() != parent:
-            os.write(1, b"freed")
-
-parent = os.getpid()
-path = {str(path)!r}
-journal = SQLiteJournal(path, connect=lambda path: sqlite3.connect(path, factory=Watched, check_same_thread=False))
-epoch = journal.claim("parent", 60)
-journal.commit(epoch, [start("before")])
-journal.owner()
-child = os.fork()
-if child == 0:
-    journal.close()
-    del journal
-    sys.exit()
-os.waitpid(child, 0)
-assert os.path.exists(path + "-wal")
-assert journal.commit(epoch, [start("after")]) == [None]
-os.write(1, b"done")
-os._exit(0)
-"""
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=30, stdout=subprocess.PIPE)
-    assert done.stdout == b"done"
-    with closing(SQLiteJournal(path)) as journal:
-        assert [run.run for run in journal.runs(Query())] == ["after", "before"]
-
-
-@POSIX
-def test_multiprocessing_by_fork_is_told_so_too(journal: SQLiteJournal) -> None:
-    """The commonest way in."""
-    journal.claim("ada", LEASE)
-    context = multiprocessing.get_context("fork")
-    receiving, sending = context.Pipe(duplex=False)
-
-    def child() -> None:
-        try:
-            journal.run("r")
-        except Forked as error:
-            sending.send(str(error))
-
-    process = context.Process(target=child)
-    process.start()
-    process.join(10)
-    assert "spawn" in receiving.recv()
-    assert journal.owner() == "ada"
-
-
-def test_in_another_process_every_use_is_refused(
-    path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The in-process twin of a forked child."""
-    epoch = journal.claim("ada", LEASE)
-    with monkeypatch.context() as child:
-        child.setattr(os, "getpid", lambda: -1)
-        for use in (lambda: journal.run("r"), lambda: journal.commit(epoch, []), lambda: journal.put(a_message())):
-            with pytest.raises(Forked, match="in its child -1"):
-                use()
-        journal.close()
-    assert journal.commit(epoch, [start()]) == [None]
-
-
-def test_a_child_keeps_its_parents_connections_and_opens_none_of_its_files(
-    path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The in-process twin of what happens right after a fork."""
-    journal.pulse()
-    epoch = journal.claim("ada", LEASE)
-    journal.commit(epoch, [start()])
-    journal.put(a_message())
-    assert journal.run("r") is not None
-    journal._checkpoint(journal._writer)  # type: ignore[arg-type]
-    kept: list[sqlite3.Connection] = []
-    monkeypatch.setattr(forking, "_open", {journal._birth})
-    monkeypatch.setattr(forking, "_inherited", set[str]())
-    monkeypatch.setattr(forking, "_leak", kept.append)
-    forking._in_child()
-    assert len(kept) == len(set(map(id, kept))) == 5  # reading, sending, writing, checkpoints, the pulse
-    with pytest.raises(Forked, match="made by fork"):
-        SQLiteJournal(path)
-
-
-def test_a_kept_connection_is_never_freed() -> None:
-    """Its count of references can no longer reach nothing."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        before = sys.getrefcount(connection)
-        forking._leak(connection)
-        assert sys.getrefcount(connection) == before + 1
-        ctypes.pythonapi.Py_DecRef(ctypes.py_object(connection))
 
 
 # -------------------------------------------------------------------------------------------------------- the lock file
@@ -519,3 +316,43 @@ def test_a_path_and_a_link_to_it_are_one_journal(path: Path, journal: SQLiteJour
     link.symlink_to(path)
     with closing(SQLiteJournal(link)) as other, pytest.raises(Owned):
         other.claim("bob", LEASE)
+
+
+def test_who_is_overtaken_on_the_last_step_has_lost(
+    path: Path, journal: SQLiteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two looks at the stamp found the owner suspended; the epoch in the database has the last word."""
+    with closing(SQLiteJournal(path)) as suspended, closing(SQLiteJournal(path)) as quick:
+        suspended.claim("suspended", 0.0)
+
+        def overtaken(connection: sqlite3.Connection, patience: float) -> None:
+            monkeypatch.setattr(ownership, "begin", begin)
+            assert quick.claim("quick", LEASE) == 2
+            begin(connection, patience)
+
+        monkeypatch.setattr(ownership, "begin", overtaken)
+        with pytest.raises(Owned, match="quick"):
+            journal.claim("slow", LEASE)
+        assert quick.commit(2, [start()]) == [None]
+
+
+def test_a_system_that_does_not_name_its_boots_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then times alone decide."""
+
+    def absent(_: Path) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", absent)
+    assert lockfile.boot() == ""
+
+
+def test_a_child_leaves_its_parents_lock_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The in-process twin: after the fork the registry is empty, and what it held is nobody's to free."""
+    monkeypatch.setattr(lockfile, "_registry", lockfile._Registry())
+    file = LockFile.share(f"{path}.owner")
+    holder = object()
+    assert file.lock(holder)
+    lockfile._registry.forget()
+    file.leave(holder)
+    assert file.lock(holder)
+    os.close(file._descriptor)

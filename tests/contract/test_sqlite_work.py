@@ -360,31 +360,6 @@ def test_trouble_of_the_journals_database_ends_the_batch(journal: SQLiteJournal,
     assert ledger(path) == []
 
 
-# ------------------------------------------------------------------------------------- the application's own connection
-
-
-def test_a_message_on_the_applications_connection_is_one_commit_with_its_rows(
-    journal: SQLiteJournal, path: Path
-) -> None:
-    """Committed with them or rolled back with them; the journal itself does neither."""
-    with closing(sqlite3.connect(path)) as own:
-        own.row_factory = sqlite3.Row
-        own.execute("INSERT INTO ledger VALUES ('rolled back', 1)")
-        gone = journal.put(a_message("gone"), own)
-        assert own.in_transaction
-        assert gone.number > 0
-        own.rollback()
-        assert journal.inbox(0, 10) == []
-        own.execute("INSERT INTO ledger VALUES ('kept', 1)")
-        kept = journal.put(a_message("kept"), own)
-        assert journal.put(a_message("kept", body=b"again"), own) == kept
-        assert journal.inbox(0, 10) == []
-        own.commit()
-    assert journal.inbox(0, 10) == [kept]
-    assert ledger(path) == [("kept", 1)]
-    assert journal.put(a_message("kept")) == kept
-
-
 def test_a_journal_is_a_journal() -> None:
     """The class has all that the protocol asks, as a checker sees it."""
     kind: type[Journal] = SQLiteJournal
