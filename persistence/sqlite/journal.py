@@ -12,22 +12,14 @@ from typing import Any
 
 from persistence.errors import JournalError, fenced
 from persistence.journal import Work
-from persistence.records import (
-    AttemptRecord,
-    Change,
-    EntryRecord,
-    LiveGroup,
-    MessageRecord,
-    Query,
-    RunRecord,
-    SeenRecord,
-)
+from persistence.records import Change, LiveGroup, MessageRecord
 from persistence.sqlite import reading, sql
 from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous, begin
 from persistence.sqlite.forking import Birth
-from persistence.sqlite.guard import GuardedConnection
+from persistence.sqlite.guarded import GuardedConnection
 from persistence.sqlite.opening import prepare
 from persistence.sqlite.ownership import Ownership
+from persistence.sqlite.reader import Reader
 from persistence.sqlite.trouble import Translated
 from persistence.sqlite.wal import LONG, checkpoint, log_length
 from persistence.sqlite.writing import Writer
@@ -36,7 +28,7 @@ LOOK_EVERY = 200
 """Changes between two looks at the length of the write-ahead log; each writes some three pages to it."""
 
 
-class SQLiteJournal:
+class SQLiteJournal(Reader):
     """A journal in an SQLite file on a local disk; the application's own file is welcome.
 
     Args:
@@ -81,7 +73,8 @@ class SQLiteJournal:
         self._heard: tuple[int, int] = (0, 0)
         self._since_look = 0
         try:
-            prepare(self._opener, adopt=adopt)
+            self.sqlite_version = prepare(self._opener, adopt=adopt)
+            """The SQLite beneath, as `wal_reset_race` asks for it."""
         except BaseException:
             self._birth.end()
             raise
@@ -229,81 +222,13 @@ class SQLiteJournal:
             self._heard = heard
             self._pulse += 1
 
-    # -------------------------------------------------------------------------------------------------------- reading
-
-    @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection]:
-        self._birth.check()
-        with self._readers.connection() as connection:
-            yield connection
-
-    def run(self, run: str) -> RunRecord | None:
-        """See `Journal.run`."""
-        with self._reading() as connection:
-            return reading.run(connection, run)
-
-    def runs(self, query: Query) -> list[RunRecord]:
-        """See `Journal.runs`."""
-        with self._reading() as connection:
-            return reading.runs(connection, query)
-
-    def count(self, query: Query) -> int:
-        """See `Journal.count`."""
-        with self._reading() as connection:
-            return reading.count(connection, query)
-
-    def entries(self, run: str, after: int = 0, limit: int = 1000) -> list[EntryRecord]:
-        """See `Journal.entries`."""
-        with self._reading() as connection:
-            return reading.entries(connection, run, after, limit)
-
-    def seen(self, run: str, id: str) -> SeenRecord | None:
-        """See `Journal.seen`."""
-        with self._reading() as connection:
-            return reading.seen(connection, run, id)
-
-    def due(self, before: int, limit: int) -> list[tuple[int, str]]:
-        """See `Journal.due`."""
-        with self._reading() as connection:
-            return reading.due(connection, before, limit)
-
-    def next_due(self) -> int | None:
-        """See `Journal.next_due`."""
-        with self._reading() as connection:
-            return reading.next_due(connection)
-
-    def busy(self, after: str, limit: int) -> list[str]:
-        """See `Journal.busy`."""
-        with self._reading() as connection:
-            return reading.busy(connection, after, limit)
-
-    def attempts(self) -> list[AttemptRecord]:
-        """See `Journal.attempts`."""
-        with self._reading() as connection:
-            return reading.attempts(connection)
-
-    def inbox(self, after: int, limit: int) -> list[MessageRecord]:
-        """See `Journal.inbox`."""
-        with self._reading() as connection:
-            return reading.inbox(connection, after, limit)
-
-    def message(self, number: int) -> MessageRecord | None:
-        """See `Journal.message`."""
-        with self._reading() as connection:
-            return reading.message(connection, number)
-
-    def live(self) -> list[LiveGroup]:
-        """See `Journal.live`."""
-        with self._reading() as connection:
-            return reading.live(connection)
-
     def close(self) -> None:
         """See `Journal.close`. In a child made by fork it does nothing: all of it is the parent's."""
         if not self._birth.here:
             return
         with self._writing:
             if self._writer is not None and self._ownership.held:
-                with suppress(JournalError):  # what is not copied now is copied by the next owner
+                with suppress(JournalError, sqlite3.Error):  # what is not copied now is copied by the next owner
                     self._checkpoint(self._writer)
             self._drop_writer()
             if self._watch is not None:

@@ -21,8 +21,11 @@ NETWORK = frozenset(("nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "fu
 """Names of Linux file systems whose locks and shared memory SQLite's WAL mode cannot trust (https://www.sqlite.org/wal.html)."""
 
 
-def prepare(opener: Opener, *, adopt: bool) -> None:
+def prepare(opener: Opener, *, adopt: bool) -> tuple[int, ...]:
     """Make sure that the file is a journal with the schema of this package, creating or migrating it where it may.
+
+    Returns:
+        The version of the SQLite beneath.
 
     Raises:
         Foreign: It has tables, none of them a journal's, and `adopt` is False; or it is no SQLite database.
@@ -33,13 +36,15 @@ def prepare(opener: Opener, *, adopt: bool) -> None:
     with Translated(opener.path):
         connection = opener.open()
         try:
-            _check_version(opener.path, sqlite_version(connection))
+            version = sqlite_version(connection)
+            _check_version(opener.path, version)
             missing = _missing(connection, opener.path, adopt=adopt)
             _use_wal(connection, opener)
             if missing:
                 migrate(connection)
         finally:
             connection.close()
+    return version
 
 
 def sqlite_version(connection: sqlite3.Connection) -> tuple[int, ...]:

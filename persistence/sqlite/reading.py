@@ -3,57 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from persistence.records import AttemptRecord, EntryRecord, LiveGroup, MessageRecord, Query, RunRecord, SeenRecord
 from persistence.sqlite import sql
-from persistence.sqlite.writing import message_row
-
-_states = lru_cache(maxsize=4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
-_tags = msgspec.json.Decoder(dict[str, str]).decode
-
-
-def _run(row: tuple[Any, ...], snapshot: bytes) -> RunRecord:
-    return RunRecord(
-        run=row[0],
-        workflow=row[1],
-        version=row[2],
-        definition=row[3],
-        status=row[4],
-        states=_states(row[5]),
-        seq=row[6],
-        over=bool(row[7]),
-        busy=bool(row[8]),
-        due=row[9],
-        incidents=row[10],
-        paused=bool(row[11]),
-        held=row[12],
-        started=row[13],
-        updated=row[14],
-        input=row[15],
-        tags=_tags(row[16]),
-        snapshot=snapshot,
-    )
-
-
-def _message(row: tuple[Any, ...]) -> MessageRecord:
-    return MessageRecord(
-        number=row[0],
-        run=row[1],
-        id=row[2],
-        kind=row[3],
-        name=row[4],
-        body=row[5],
-        at=row[6],
-        actor=row[7],
-        reason=row[8],
-        verdict=row[9],
-        answer=row[10],
-    )
-
+from persistence.sqlite.rows import message_of, message_row, run_of, states_of
 
 # ----------------------------------------------------------------------------------------------------------------- runs
 
@@ -61,7 +17,7 @@ def _message(row: tuple[Any, ...]) -> MessageRecord:
 def run(connection: sqlite3.Connection, run: str) -> RunRecord | None:
     """See `Journal.run`."""
     row = connection.execute(sql.RUN, (run,)).fetchone()
-    return None if row is None else _run(row, row[17])
+    return None if row is None else run_of(row, row[17])
 
 
 def runs(connection: sqlite3.Connection, query: Query) -> list[RunRecord]:
@@ -71,7 +27,7 @@ def runs(connection: sqlite3.Connection, query: Query) -> list[RunRecord]:
         conditions.append("(r.started, r.id) < (SELECT started, id FROM statemachine_run WHERE run = ?)")
         values.append(query.after)
     statement = f"SELECT {sql.RUN_COLUMNS} FROM {source} {_conditions(conditions)} ORDER BY {_order(query)} LIMIT ?"
-    return [_run(row, b"") for row in connection.execute(statement, (*values, query.limit)).fetchall()]
+    return [run_of(row, b"") for row in connection.execute(statement, (*values, query.limit)).fetchall()]
 
 
 def count(connection: sqlite3.Connection, query: Query) -> int:
@@ -145,7 +101,7 @@ def _order(query: Query) -> str:
 def live(connection: sqlite3.Connection) -> list[LiveGroup]:
     """See `Journal.live`."""
     return [
-        LiveGroup(workflow=workflow, definition=definition, states=_states(states), runs=number)
+        LiveGroup(workflow=workflow, definition=definition, states=states_of(states), runs=number)
         for workflow, definition, states, number in connection.execute(sql.LIVE).fetchall()
     ]
 
@@ -166,7 +122,7 @@ def entries(connection: sqlite3.Connection, run: str, after: int, limit: int) ->
             actor=row[5],
             reason=row[6],
             definition=row[7],
-            states=_states(row[8]),
+            states=states_of(row[8]),
             body=row[9],
         )
         for row in connection.execute(sql.ENTRIES, (run, after, limit)).fetchall()
@@ -211,13 +167,13 @@ def attempts(connection: sqlite3.Connection) -> list[AttemptRecord]:
 
 def inbox(connection: sqlite3.Connection, after: int, limit: int) -> list[MessageRecord]:
     """See `Journal.inbox`."""
-    return [_message(row) for row in connection.execute(sql.INBOX, (after, limit)).fetchall()]
+    return [message_of(row) for row in connection.execute(sql.INBOX, (after, limit)).fetchall()]
 
 
 def message(connection: sqlite3.Connection, number: int) -> MessageRecord | None:
     """See `Journal.message`."""
     row = connection.execute(sql.MESSAGE, (number,)).fetchone()
-    return None if row is None else _message(row)
+    return None if row is None else message_of(row)
 
 
 def put(connection: Any, message: MessageRecord) -> MessageRecord:
@@ -232,4 +188,4 @@ def put(connection: Any, message: MessageRecord) -> MessageRecord:
     cursor.execute(sql.MESSAGE_BY_ID, (message.run, message.id, message.kind))
     row = cursor.fetchone()
     cursor.close()
-    return _message(tuple(row))
+    return message_of(tuple(row))

@@ -24,10 +24,11 @@ TABLES = (
     CREATE TABLE statemachine_owner (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         epoch INTEGER NOT NULL,                  -- grows by one with every claim; checked inside every commit
-        owner TEXT NOT NULL
+        owner TEXT NOT NULL,
+        settled INTEGER NOT NULL                 -- grows when a commit has failed; see SETTLE
     )
     """,
-    "INSERT INTO statemachine_owner (one, epoch, owner) VALUES (1, 0, '')",
+    "INSERT INTO statemachine_owner (one, epoch, owner, settled) VALUES (1, 0, '', 0)",
     """
     CREATE TABLE statemachine_run (
         id INTEGER PRIMARY KEY,

@@ -16,6 +16,10 @@ EPOCH = "SELECT epoch, owner FROM statemachine_owner"
 
 BUMP_EPOCH = "UPDATE statemachine_owner SET epoch = epoch + 1, owner = ?"
 
+# What a failed commit has left behind the end of the log could be found by a recovery and taken for committed. The next
+# commit is written over it; this is one that changes nothing else, so that what is read afterwards stays true.
+SETTLE = "UPDATE statemachine_owner SET settled = settled + 1"
+
 # ---------------------------------------------------------------------------------------------------------- transitions
 
 INSERT_RUN = """

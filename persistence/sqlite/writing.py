@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
-
-import msgspec
 
 from persistence.errors import CommitUnknown, ConnectionGuarded, JournalError, Stale, fenced
 from persistence.journal import Work
-from persistence.records import Change, LiveGroup, MessageRecord, RunRecord
+from persistence.records import Change, LiveGroup, RunRecord
 from persistence.sqlite import sql
 from persistence.sqlite.connection import begin
-from persistence.sqlite.guard import Guard, GuardedConnection
+from persistence.sqlite.guard import Guard
+from persistence.sqlite.guarded import GuardedConnection
+from persistence.sqlite.rows import message_row, states_text, tags_text
 from persistence.sqlite.trouble import FATAL, Translated, meaning
-
-_encode = msgspec.json.Encoder().encode
-
-
-@lru_cache(maxsize=4096)
-def states_text(states: tuple[str, ...]) -> str:
-    """Active leaves as a column holds them."""
-    return _encode(states).decode()
-
-
-def tags_text(tags: Mapping[str, str]) -> str:
-    """Tags as a column holds them."""
-    return _encode(dict(tags)).decode() if tags else "{}"
-
-
-def message_row(message: MessageRecord) -> tuple[Any, ...]:
-    """A message's columns in the order of `sql.INSERT_MESSAGE`."""
-    return (
-        message.run,
-        message.id,
-        message.kind,
-        message.name,
-        message.body,
-        message.at,
-        message.actor,
-        message.reason,
-    )
 
 
 class _Voided(Exception):
@@ -114,6 +87,7 @@ class Writer:
             self._end()
 
     def _begin(self, epoch: int) -> None:
+        self._roll_back()  # of what could not be rolled back when it failed
         begin(self.connection, self._patience)
         now, owner = self._execute(sql.EPOCH).fetchone()
         if now != epoch:
@@ -134,11 +108,21 @@ class Writer:
             if refused:
                 # Still inside: SQLite declined before it wrote (locked, or a deferred constraint of the application's).
                 raise (meaning(error, self._name) or _Voided(error)) from error
+            self._settle()
             msg = (
                 f"Journal {self._name!r}: the commit failed ({error}), and whether it happened is unknown. "
                 "Discard what is in memory, and read the runs' seq to learn it."
             )
             raise CommitUnknown(msg) from error
+
+    def _settle(self) -> None:
+        """Make that what is read from now on is true for good; if that fails too, the next commit does it."""
+        with suppress(sqlite3.Error):
+            self._execute("BEGIN IMMEDIATE")
+            self._execute(sql.SETTLE)
+            self._execute("COMMIT")
+        with suppress(sqlite3.Error):
+            self._roll_back()
 
     # ------------------------------------------------------------------------------------------------------- a change
 

@@ -54,7 +54,8 @@ CREATE VIEW statemachine_overview AS
 CREATE TABLE statemachine_owner (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         epoch INTEGER NOT NULL,                  -- grows by one with every claim; checked inside every commit
-        owner TEXT NOT NULL
+        owner TEXT NOT NULL,
+        settled INTEGER NOT NULL                 -- grows when a commit has failed; see SETTLE
     );
 
 CREATE TABLE statemachine_run (

@@ -127,7 +127,27 @@ def test_a_commit_that_fails_is_unknown_until_it_is_read(journal: SQLiteJournal,
     with pytest.raises(CommitUnknown, match="read the runs' seq"):
         journal.commit(epoch, [start()])
     assert journal.run("r") == (a_run() if happened else None)
+    with journal._readers.connection() as connection:
+        # One more commit was made, over whatever the failed one may have left in the log.
+        assert connection.execute("SELECT settled FROM statemachine_owner").fetchone() == (1,)
     assert journal.commit(epoch, [step() if happened else start()]) == [None]
+
+
+def test_a_disk_that_fails_altogether_is_unknown_too(journal: SQLiteJournal, epoch: int) -> None:
+    """Neither the commit nor what follows it can be written."""
+
+    def fault(connection: sqlite3.Connection, sql: str) -> None:
+        if sql == "COMMIT":
+            sqlite3.Connection.cursor(connection, sqlite3.Cursor).execute("ROLLBACK")
+        if sql in {"COMMIT", "ROLLBACK"} or "settled" in sql:
+            raise error(sqlite3.SQLITE_IOERR)
+
+    Faulty.faults.append(fault)
+    with pytest.raises(CommitUnknown):
+        journal.commit(epoch, [start()])
+    Faulty.faults.clear()
+    assert journal.run("r") is None
+    assert journal.commit(epoch, [start()]) == [None]
 
 
 def test_a_commit_that_was_declined_is_known(journal: SQLiteJournal, epoch: int) -> None:

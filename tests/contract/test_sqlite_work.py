@@ -14,7 +14,7 @@ import pytest
 from persistence import ConnectionGuarded, Journal, Query, SQLiteJournal, Stale, Unwritable, Work
 from persistence.contract import LEASE, a_message, start, step
 from persistence.records import Change
-from persistence.sqlite.guard import GuardedConnection
+from persistence.sqlite.guarded import GuardedConnection
 
 Use = Callable[[GuardedConnection], object]
 

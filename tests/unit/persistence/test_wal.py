@@ -53,6 +53,11 @@ def test_without_a_version_it_is_the_one_python_links() -> None:
     assert wal_reset_race() is wal_reset_race(sqlite3.sqlite_version_info)
 
 
+def test_a_journal_knows_the_sqlite_beneath_it(journal: SQLiteJournal) -> None:
+    """It need not be the one that Python links."""
+    assert journal.sqlite_version == sqlite3.sqlite_version_info
+
+
 def frames(path: Path) -> int:
     """Pages in the log, as SQLite counts them."""
     with closing(sqlite3.connect(path)) as connection:

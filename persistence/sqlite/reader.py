@@ -1,0 +1,85 @@
+"""The reading half of a journal in SQLite: from any thread, each question on a connection of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from persistence.records import AttemptRecord, EntryRecord, LiveGroup, MessageRecord, Query, RunRecord, SeenRecord
+from persistence.sqlite import reading
+from persistence.sqlite.connection import Pool
+from persistence.sqlite.forking import Birth
+
+
+class Reader:
+    """What a journal answers from its database."""
+
+    _birth: Birth
+    _readers: Pool
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        self._birth.check()
+        with self._readers.connection() as connection:
+            yield connection
+
+    def run(self, run: str) -> RunRecord | None:
+        """See `Journal.run`."""
+        with self._reading() as connection:
+            return reading.run(connection, run)
+
+    def runs(self, query: Query) -> list[RunRecord]:
+        """See `Journal.runs`."""
+        with self._reading() as connection:
+            return reading.runs(connection, query)
+
+    def count(self, query: Query) -> int:
+        """See `Journal.count`."""
+        with self._reading() as connection:
+            return reading.count(connection, query)
+
+    def entries(self, run: str, after: int = 0, limit: int = 1000) -> list[EntryRecord]:
+        """See `Journal.entries`."""
+        with self._reading() as connection:
+            return reading.entries(connection, run, after, limit)
+
+    def seen(self, run: str, id: str) -> SeenRecord | None:
+        """See `Journal.seen`."""
+        with self._reading() as connection:
+            return reading.seen(connection, run, id)
+
+    def due(self, before: int, limit: int) -> list[tuple[int, str]]:
+        """See `Journal.due`."""
+        with self._reading() as connection:
+            return reading.due(connection, before, limit)
+
+    def next_due(self) -> int | None:
+        """See `Journal.next_due`."""
+        with self._reading() as connection:
+            return reading.next_due(connection)
+
+    def busy(self, after: str, limit: int) -> list[str]:
+        """See `Journal.busy`."""
+        with self._reading() as connection:
+            return reading.busy(connection, after, limit)
+
+    def attempts(self) -> list[AttemptRecord]:
+        """See `Journal.attempts`."""
+        with self._reading() as connection:
+            return reading.attempts(connection)
+
+    def inbox(self, after: int, limit: int) -> list[MessageRecord]:
+        """See `Journal.inbox`."""
+        with self._reading() as connection:
+            return reading.inbox(connection, after, limit)
+
+    def message(self, number: int) -> MessageRecord | None:
+        """See `Journal.message`."""
+        with self._reading() as connection:
+            return reading.message(connection, number)
+
+    def live(self) -> list[LiveGroup]:
+        """See `Journal.live`."""
+        with self._reading() as connection:
+            return reading.live(connection)

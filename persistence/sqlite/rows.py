@@ -1,0 +1,85 @@
+"""Records as rows of the tables, and rows as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from persistence.records import MessageRecord, RunRecord
+
+_encode = msgspec.json.Encoder().encode
+
+
+@lru_cache(maxsize=4096)
+def states_text(states: tuple[str, ...]) -> str:
+    """Active leaves as a column holds them."""
+    return _encode(states).decode()
+
+
+def tags_text(tags: Mapping[str, str]) -> str:
+    """Tags as a column holds them."""
+    return _encode(dict(tags)).decode() if tags else "{}"
+
+
+def message_row(message: MessageRecord) -> tuple[Any, ...]:
+    """A message's columns in the order of `sql.INSERT_MESSAGE`."""
+    return (
+        message.run,
+        message.id,
+        message.kind,
+        message.name,
+        message.body,
+        message.at,
+        message.actor,
+        message.reason,
+    )
+
+
+states_of = lru_cache(maxsize=4096)(msgspec.json.Decoder(tuple[str, ...]).decode)
+"""Active leaves from their column; there are few different ones."""
+
+_tags = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def run_of(row: tuple[Any, ...], snapshot: bytes) -> RunRecord:
+    """A run from its columns in the order of `sql.RUN_COLUMNS`."""
+    return RunRecord(
+        run=row[0],
+        workflow=row[1],
+        version=row[2],
+        definition=row[3],
+        status=row[4],
+        states=states_of(row[5]),
+        seq=row[6],
+        over=bool(row[7]),
+        busy=bool(row[8]),
+        due=row[9],
+        incidents=row[10],
+        paused=bool(row[11]),
+        held=row[12],
+        started=row[13],
+        updated=row[14],
+        input=row[15],
+        tags=_tags(row[16]),
+        snapshot=snapshot,
+    )
+
+
+def message_of(row: tuple[Any, ...]) -> MessageRecord:
+    """A message from its columns in the order of `sql.MESSAGE_COLUMNS`."""
+    return MessageRecord(
+        number=row[0],
+        run=row[1],
+        id=row[2],
+        kind=row[3],
+        name=row[4],
+        body=row[5],
+        at=row[6],
+        actor=row[7],
+        reason=row[8],
+        verdict=row[9],
+        answer=row[10],
+    )
