@@ -16,7 +16,10 @@ MessageKind = Literal["start", "event", "command"]
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as it is now: its columns for finding it, and its snapshot."""
+    """A run as it is now: its columns for finding it, and its snapshot.
+
+    `started`, `input` and `tags` are written when the run is started, and never again.
+    """
 
     run: str
     workflow: str
@@ -51,6 +54,7 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     seq: int
+    """Its number in the run's journal; each is written once."""
     at: int
     kind: str
     """The kind of input: start, event, timer, succeeded, failed, …"""
