@@ -22,8 +22,8 @@ from persistence.records import (
 Work = Callable[[Any], Change]
 """A change that does the application's own work on the journal's connection first.
 
-The argument is that connection, guarded; None for a journal that has none. What it raises is what its change failed with.
-It may be called again, its first call rolled back, when another change of the same commit has voided them all.
+The argument is that connection, guarded; None for a journal that has none. What it raises is what its change failed
+with. It may be called again, its first call rolled back, when another change of the same commit has voided them all.
 """
 
 
