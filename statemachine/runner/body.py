@@ -14,7 +14,7 @@ from persistence import Fenced, Journal, JournalError, MessageRecord, Owned
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import OpenedBeforeFork, RefusedVerb, RunHeld, RunnerClosed, StateMachineError
 from statemachine.runner import recovery
-from statemachine.runner.clock import Clock, to_micros
+from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.requests import Answering, Deadlines, Holding, Reading, Telling, from_message
@@ -28,6 +28,8 @@ T = TypeVar("T")
 ALONE = 10.0
 """Seconds that a step under suspicion runs with nothing beside it; it has survived then."""
 PAGE = 256
+LOOK = 1_000_000
+"""Microseconds after which the time is looked at again, for the system's clock may have been set."""
 
 
 @attrs.frozen(kw_only=True)
@@ -220,9 +222,7 @@ class Body:
         self._log(moved)
         for command in outcome.commands:
             self._command(loaded, command)
-        if record.due is not None and (self._due is None or record.due < self._due):
-            self._due = record.due
-            self._due_changed.set()
+        self._note_due(record.due)
         if record.run in self.watchers:
             said = Transitioned.of(moved)
             for queue in self.watchers[record.run]:
@@ -272,9 +272,9 @@ class Body:
         while True:
             now = to_micros(self.clock.now())
             if self._due is None or self._due > now:
-                wait = 1.0 if self._due is None else min(1.0, (self._due - now) / 1_000_000)
+                look = now + LOOK if self._due is None else min(now + LOOK, self._due)
                 self._due_changed.clear()
-                await _first(self.clock.sleep(wait), self._due_changed.wait())
+                await _first(self.clock.sleep_until(from_micros(look)), self._due_changed.wait())
                 continue
             await self._take_messages()
             due: list[tuple[int, str]] = await self.writer.ask(Reading(_due(now)))
@@ -284,7 +284,13 @@ class Body:
                     await future
                 except RunHeld as error:
                     await self.writer.ask(Holding(run, error.reason), must=True)
-            self._due = await self.writer.ask(Reading(lambda mover: mover.journal.next_due()))
+            self._due = None  # what is committed from here on says so itself
+            self._note_due(await self.writer.ask(Reading(lambda mover: mover.journal.next_due())))
+
+    def _note_due(self, due: int | None) -> None:
+        if due is not None and (self._due is None or due < self._due):
+            self._due = due
+            self._due_changed.set()
 
     async def _watch_inbox(self) -> None:
         pulse = -1

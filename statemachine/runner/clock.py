@@ -19,8 +19,8 @@ class Clock(Protocol):
         """The time, UTC."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Come back after so many seconds of this clock."""
+    async def sleep_until(self, time: datetime) -> None:
+        """Come back when this clock has reached that time (UTC)."""
         ...
 
     def chance(self) -> float:
@@ -39,9 +39,9 @@ class SystemClock:
         """The time, UTC."""
         return datetime.now(UTC)
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep_until(self, time: datetime) -> None:
         """Sleep on the running loop."""
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(max(0.0, (time - self.now()).total_seconds()))
 
     def chance(self) -> float:
         """A random number from 0 to 1."""

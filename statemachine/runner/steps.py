@@ -166,19 +166,21 @@ class Steps:
         """Call a step or an undo and wait for it, for at most `timeout` seconds."""
         if inspect.iscoroutinefunction(function):
             return await self._timed(function(*arguments), timeout)
-        thread = asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        job = self._pool.submit(function, *arguments)
+        thread = asyncio.wrap_future(job)
         attempt = self._running[(run, visit)]
         attempt.thread = thread
         try:
             return await self._timed(asyncio.shield(thread), timeout)
         except asyncio.CancelledError:
-            if thread.cancel() or self._closing:
+            if job.cancel() or self._closing:
                 raise
             return await thread
 
     async def _timed(self, work: Any, timeout: float) -> Any:
         task = asyncio.ensure_future(work)
-        clock = asyncio.ensure_future(self._clock.sleep(timeout))
+        until = self._clock.now() + timedelta(seconds=timeout)
+        clock = asyncio.ensure_future(self._clock.sleep_until(until))
         try:
             await asyncio.wait({task, clock}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -20,7 +20,8 @@ from statemachine.errors import NotStored, TooLarge
 from statemachine.inputs import Begin, Input, Received, Succeeded
 from statemachine.snapshot import Done, Failure, Incident, Occurrence, Pending, Snapshot, Timer
 
-T = TypeVar("T")
+UNSTORABLE = (TypeError, ValueError, OverflowError, msgspec.MsgspecError)
+"""What encoding a value and decoding it again may raise."""
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,16 +61,19 @@ class Stored:
         """
         try:
             raw = self.codec.encode(snapshot)
-        except (TypeError, ValueError, OverflowError) as error:
+            if before is None or snapshot.data is not before.data:
+                self._check_data(snapshot, raw)
+        except UNSTORABLE as error:
             raise NotStored(snapshot.run, f"data of {self.definition.name}", str(error)) from error
-        if before is None or snapshot.data is not before.data:
-            if len(raw) > self.limit:
-                size = len(self.codec.encode(snapshot.data))
-                if size > self.limit:
-                    raise TooLarge(snapshot.run, "data", size, self.limit)
-            if self.verify:
-                self._compare(snapshot.run, "data", snapshot.data, self.thaw(raw).data)
         return raw
+
+    def _check_data(self, snapshot: Snapshot[Any], raw: bytes) -> None:
+        if len(raw) > self.limit:
+            size = len(self.codec.encode(snapshot.data))
+            if size > self.limit:
+                raise TooLarge(snapshot.run, "data", size, self.limit)
+        if self.verify:
+            self._compare(snapshot.run, "data", snapshot.data, self.thaw(raw).data)
 
     def thaw(self, raw: bytes) -> Snapshot[Any]:
         """The snapshot again. Raises msgspec.DecodeError when it does not fit the definition's types."""
@@ -89,11 +93,11 @@ class Stored:
 
     def event(self, run: str, name: str, value: Any) -> None:
         """Refuse an event that cannot be stored. Raises NotStored, TooLarge."""
-        kind = self.definition.code.events.get(name, Any)
+        kind = self._kind(name)
         try:
             raw = self.codec.encode(value)
             again = self.codec.decode(raw, kind) if self.verify and kind is not Any else value
-        except (TypeError, ValueError, OverflowError) as error:
+        except UNSTORABLE as error:
             raise NotStored(run, f"event {name}", str(error)) from error
         if len(raw) > self.limit:
             raise TooLarge(run, f"event {name}", len(raw), self.limit)
@@ -112,14 +116,19 @@ class Stored:
 
     def occurrence(self, occurrence: Occurrence) -> Occurrence:
         """An occurrence whose value has its type again."""
-        kind = self.definition.code.events.get(occurrence.name)
-        if kind is None and occurrence.name.startswith("done.step."):
-            kind = self.definition.code.results.get(occurrence.name.removeprefix("done.step."))
-        elif kind is None and occurrence.name.startswith(("error.step.", "failed.step.")):
-            kind = Failure
-        if kind is None or occurrence.value is None:
+        kind = self._kind(occurrence.name)
+        if kind is Any or occurrence.value is None:
             return occurrence
         return msgspec.structs.replace(occurrence, value=restore(occurrence.value, kind))
+
+    def _kind(self, name: str) -> Any:
+        """The type of what an occurrence of this name carries."""
+        code = self.definition.code
+        if name in code.events:
+            return code.events[name]
+        if name.startswith(("error.step.", "failed.step.")):
+            return Failure
+        return code.results.get(name.removeprefix("done.step."), Any)
 
     def _input(self, told: Input) -> Input:
         if isinstance(told, Begin):

@@ -22,6 +22,7 @@ PUBLIC: dict[str, str] = {
         Transitioned Verified
     """,
     "statemachine.testing": """
+        VirtualClock
     """,
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
