@@ -110,5 +110,5 @@ build/wheel/.tested: $(WHEEL_FILES) requirements/run.txt tests/house/smoke.py | 
 build/lowest/.tested: $(WHEEL_FILES) requirements/lowest.txt $(shell find tests/unit tests/contract -name '*.py' 2>/dev/null)
 	$(call make-venv,build/lowest)
 	@build/lowest/bin/python -m pip install $(PIP_FLAGS) -r requirements/lowest.txt
-	build/lowest/bin/pytest --no-cov -q -m 'not slow' $(wildcard tests/unit tests/contract)
+	build/lowest/bin/pytest --no-cov -q -n $(WORKERS) --maxfail=10 --tb=short -m 'not slow' $(wildcard tests/unit tests/contract)
 	@touch $@

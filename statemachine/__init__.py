@@ -7,7 +7,7 @@ workflows, pays for no event loop, thread pool or SQLite.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+import typing
 
 from statemachine import _clash as _clash
 from statemachine.data import evolve
@@ -40,7 +40,7 @@ from statemachine.transitions import after, always, joined, on, on_entry, on_exi
 from statemachine.waivers import waive
 from statemachine.workflow import Workflow
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from statemachine.checking import check
     from statemachine.runner import AsyncRun, AsyncRunner, Client, Receipt, Result, Run, Runner, RunSummary, RunView
 else:
