@@ -12,7 +12,7 @@ import msgspec
 
 from statemachine.checking import choosing, ending, listening, loops, reaching, undoing
 from statemachine.checking.case import Case
-from statemachine.checking.explore import MOST_MOVES, MOST_PLACES
+from statemachine.checking.explore import MOST_WORK
 from statemachine.checking.report import Explored, Finding, Report, StepLine
 from statemachine.definition import Definition, StepSpec, Waiver
 
@@ -47,16 +47,15 @@ class Defined(Protocol):
         ...
 
 
-def check(workflow: Defined | Definition, *, places: int = MOST_PLACES, moves: int = MOST_MOVES) -> Report:
+def check(workflow: Defined | Definition, *, work: int = MOST_WORK) -> Report:
     """Check a workflow.
 
     Args:
         workflow: Its class, or its definition.
-        places: How many places to explore at most: configurations with what history remembers and what is pending.
-        moves: How many moves between them to explore at most.
+        work: How much to explore at most; a move costs as much as it has active leaves and transitions.
     """
     definition = workflow if isinstance(workflow, Definition) else workflow.definition
-    case = Case(definition, places=places, moves=moves)
+    case = Case(definition, work)
     for rules in (loops, reaching, ending, choosing, undoing, listening):
         rules.check(case)
     findings = _waive(definition, [draft.finding() for draft in case.drafts])

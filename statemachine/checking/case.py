@@ -8,9 +8,9 @@ import attrs
 
 from statemachine.checking import words
 from statemachine.checking.explore import Edge, Graph, explore
-from statemachine.checking.places import Walker
 from statemachine.checking.report import Finding, Severity
 from statemachine.checking.structure import Structure
+from statemachine.checking.walker import Walker
 from statemachine.definition import Definition
 
 
@@ -53,11 +53,12 @@ class Case:
         endless: Places from which eventless transitions go on for ever.
     """
 
-    def __init__(self, definition: Definition, *, places: int, moves: int) -> None:
+    def __init__(self, definition: Definition, work: int) -> None:
         self.definition = definition
+        self.words = words.Words(definition)
         self.walker = Walker(definition)
         self.chart = self.walker.chart
-        self.graph: Graph = explore(self.walker, places=places, moves=moves)
+        self.graph: Graph = explore(self.walker, work)
         self.drafts: list[Draft] = []
         self.endless: set[int] = set()
         memory: dict[tuple[str, ...], set[str]] = {}
@@ -95,7 +96,7 @@ class Case:
         arcs: tuple[int, ...] = (),
     ) -> Draft:
         """Note a finding, with the shortest path to place `at` and on along `then`."""
-        path = () if at is None else words.path(self.graph, (*self.graph.path(at), *then))
+        path = () if at is None else self.words.path(self.graph, (*self.graph.path(at), *then))
         draft = Draft(severity, code, tuple(dict.fromkeys(about)), message, path, arcs)
         self.drafts.append(draft)
         return draft

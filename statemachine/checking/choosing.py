@@ -41,7 +41,7 @@ def _pairs(case: Case, node: Node) -> dict[tuple[str, str, str], tuple[Arc, Arc]
 
 def _tell(case: Case, node: Node, first: Arc, second: Arc, event: str) -> None:
     names = (_name(case, first), _name(case, second))
-    said = f"In {node.spec.name!r}, {words.event(case.definition, event)!r} enables {words.names(names)} at once"
+    said = f"In {node.spec.name!r}, {case.words.event(event)!r} enables {words.names(names)} at once"
     if second.guard is None:
         why = f"when {first.guard_name} holds"
     else:
@@ -95,11 +95,11 @@ def _tell_regions(case: Case, event: str, first: Arc, second: Arc) -> None:
     at = next((index for index, active in enumerate(case.active) if {first.source, second.source} <= active), None)
     if at is None:
         return
-    shown = " and ".join(words.transition(case.definition, arc.order) for arc in (first, second))
+    shown = " and ".join(case.words.transition(arc.order) for arc in (first, second))
     case.find(
         "warning",
         "ambiguous",
-        (words.subject(case.definition, first.order), words.subject(case.definition, second.order)),
-        f"{words.event(case.definition, event)!r} enables {shown} in two regions at once; the one written first wins.",
+        (case.words.subject(first.order), case.words.subject(second.order)),
+        f"{case.words.event(event)!r} enables {shown} in two regions at once; the one written first wins.",
         at=at,
     )

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from statemachine.checking.places import Guards, Move, Place, Walker
+from statemachine.checking.places import Guards, Move, Place
+from statemachine.checking.walker import Walker
 
-MOST_PLACES = 12_000
-MOST_MOVES = 40_000
-"""Bounds of an exploration: about half a second of work."""
+MOST_WORK = 300_000
+"""Bound of an exploration, about half a second. A move costs as much as it has active leaves and transitions."""
 
 
 class Edge(NamedTuple):
@@ -92,23 +92,21 @@ class Graph:
         return _Components([[e.target for e in edges if along(e)] for edges in self.edges]).number
 
 
-def explore(walker: Walker, *, places: int = MOST_PLACES, moves: int = MOST_MOVES) -> Graph:
-    """Explore all a definition's runs can do.
+def explore(walker: Walker, work: int = MOST_WORK) -> Graph:
+    """Explore all that a definition's runs can do.
 
     Args:
         walker: The definition.
-        places: Stop when so many places are known.
-        moves: Stop when so many moves are known.
+        work: Stop when so much is done.
     """
     graph = Graph(walker)
     resting = deque([graph.add(walker.first())])
     moving: list[int] = []
-    left = moves
     while moving or resting:
         source = moving.pop() if moving else resting.popleft()
         for move in walker.moves(graph.places[source]):
-            left -= 1
-            if left < 0 or len(graph.places) >= places:
+            work -= 4 + len(move.target.leaves) + 2 * len(move.arcs)
+            if work < 0:
                 graph.complete = False
                 return graph
             _note(graph, source, move, resting, moving)

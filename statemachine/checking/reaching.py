@@ -36,16 +36,16 @@ def _timer(case: Case, timer: TimerSpec) -> None:
     if not takers:
         why = "no transition there takes what it raises"
     elif earlier is not None:
-        why = f"{words.event(case.definition, earlier.event)} the state is left, whatever happens"
+        why = f"{case.words.event(earlier.event)} the state is left, whatever happens"
     elif case.structure is None and timer.state not in case.resting:
         why = "the state is left at once, before any time has passed"
     else:
         return
-    delay = timer.delay if isinstance(timer.delay, str) else words.duration(timer.delay)
+    delay = timer.delay if isinstance(timer.delay, str) else words.span(timer.delay)
     case.find(
         "error",
         "never-fires",
-        (*(words.subject(case.definition, arc.order) for arc in takers), timer.state),
+        (*(case.words.subject(arc.order) for arc in takers), timer.state),
         f"The timer of {timer.state!r} ({delay}) cannot fire: {why}.",
         at=case.first.get(timer.state),
         arcs=tuple(arc.order for arc in takers if arc.order not in case.taken or earlier is not None),
@@ -140,8 +140,8 @@ def _transitions(case: Case, looping: set[str]) -> None:
             case.find(
                 "error",
                 "never-taken",
-                (words.subject(case.definition, arc.order),),
-                f"{words.transition(case.definition, arc.order)} can never be taken: {_why_never(case, arc)}.",
+                (case.words.subject(arc.order),),
+                f"{case.words.transition(arc.order)} can never be taken: {_why_never(case, arc)}.",
                 at=case.first.get(arc.source),
                 arcs=(arc.order,),
             )
@@ -157,7 +157,7 @@ def _waits_for_unreached(case: Case, arc: Arc) -> bool:
 def _why_never(case: Case, arc: Arc) -> str:
     never = [event for event in arc.events if event not in case.happened and not _may_come(case, event)]
     if never and len(never) == len(arc.events):
-        return f"{' or '.join(words.event(case.definition, event) for event in never)} never happens"
+        return f"{' or '.join(case.words.event(event) for event in never)} never happens"
     rivals = [
         other
         for name, node in case.chart.nodes.items()
@@ -166,7 +166,7 @@ def _why_never(case: Case, arc: Arc) -> str:
         if other.order in case.taken and other.order != arc.order and _same_trigger(case, arc, other)
     ]
     if rivals:
-        shown = "; ".join(words.transition(case.definition, other.order) for other in rivals[:3])
+        shown = "; ".join(case.words.transition(other.order) for other in rivals[:3])
         return f"another always comes first: {shown}"
     if case.structure is None and arc.source not in case.resting:
         return f"{arc.source!r} is left at once"

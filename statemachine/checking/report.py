@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from statemachine.checking.words import duration
+from statemachine.checking.words import span
 
 Severity = Literal["error", "warning"]
 
@@ -139,8 +139,8 @@ def _table(steps: tuple[StepLine, ...]) -> Iterator[str]:
             line.state,
             line.kind,
             str(line.attempts),
-            duration(line.timeout),
-            "" if line.overall is None else duration(line.overall),
+            span(line.timeout),
+            "" if line.overall is None else span(line.overall),
             line.undo,
         )
         for line in steps

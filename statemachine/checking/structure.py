@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from statemachine.chart import Arc
-from statemachine.checking.places import Walker
+from statemachine.checking.walker import Walker
 
 
 class Structure:

@@ -164,7 +164,7 @@ class TestExtent:
 
     def test_the_bound_is_told(self) -> None:
         """What was not seen is not claimed."""
-        report = check(region_product(2, 3), places=5)
+        report = check(region_product(2, 3), work=30)
         assert not report.explored.whole
         assert "then stopped: there are more" in str(report)
         assert report.clean
@@ -174,7 +174,7 @@ class TestExtent:
         planted = region_product(12, 5, arc("orphan", "Go", "end"), arc("all.r1.s1", "Stick", "stuck"))
         planted = with_states(planted, state("orphan"), state("stuck"))
         planted = with_arcs(planted, arc("stuck", "Stay", "stuck"))
-        report = check(planted, places=500)
+        report = check(planted, work=5_000)
         assert not report.explored.whole
         assert {(one.code, one.about) for one in report.findings} == {
             ("unreachable", ("orphan",)),
@@ -185,7 +185,7 @@ class TestExtent:
         """A region without a final state is found there, too, and nothing that follows from it."""
         whole = region_product(12, 5)
         states = tuple(attrs.evolve(one, kind="atomic") if one.name == "all.r3.s4" else one for one in whole.states)
-        report = check(attrs.evolve(whole, states=states), places=500)
+        report = check(attrs.evolve(whole, states=states), work=5_000)
         assert [one.code for one in report.findings] == ["never-joined"]
 
 
