@@ -237,8 +237,8 @@ class Turn:
         return None
 
     def replace_pending(self, old: Pending, new: Pending | None) -> None:
-        """Put `new` in the place of `old`, or drop `old`."""
-        kept = [new if pending is old else pending for pending in self.pending]
+        """Put `new` in the place of the step of `old`'s visit, or drop it."""
+        kept = [new if pending.visit == old.visit else pending for pending in self.pending]
         self.pending = tuple([pending for pending in kept if pending is not None])
 
     def leave_step(self, pending: Pending) -> None:

@@ -22,7 +22,7 @@ from statemachine.data import changed as changed_fields
 from statemachine.data import overlay
 from statemachine.definition import StepSpec
 from statemachine.inputs import Failed, Lost, Stopped, Succeeded
-from statemachine.macrostep import act
+from statemachine.macrostep import call
 from statemachine.snapshot import Done, Ending, Failure, IncidentKind, Occurrence, Pending, Timer
 from statemachine.turn import Turn
 
@@ -46,7 +46,7 @@ def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
             said = f"Step {step.name!r} took effect, but folding its result into the data raised {failure.type}"
             _wait_for_a_person(turn, pending, "result", f"{said}: {failure.message}", failure)
             return True
-        changed = _fold(turn, step, occurrence)
+        changed = _fold(turn, step, pending, occurrence)
     else:
         changed = told.changed
         conflict = [field for field in changed if field in pending.overwritten]
@@ -59,12 +59,13 @@ def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
     return True
 
 
-def _fold(turn: Turn, step: StepSpec, occurrence: Occurrence) -> dict[str, Any]:
+def _fold(turn: Turn, step: StepSpec, pending: Pending, occurrence: Occurrence) -> dict[str, Any]:
     before = turn.data
     turn.occurrence = occurrence
     fold = step.into or ""
-    act(turn, ((fold, turn.chart.definition.code.functions[fold]),))
-    return changed_fields(before, turn.data)
+    data = call(turn, fold, turn.chart.definition.code.functions[fold])
+    turn.write(data, _writer(pending), own=pending.visit)
+    return changed_fields(before, data)
 
 
 def _lay_over(turn: Turn, pending: Pending, changed: dict[str, Any]) -> None:
