@@ -267,5 +267,3 @@ def _failed(turn: Turn, name: str, error: Exception) -> None:
 def failure_of(error: BaseException) -> Failure:
     """An exception as text, whole."""
     return Failure(type(error).__qualname__, str(error), "".join(traceback.format_exception(error)))
-
-

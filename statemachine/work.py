@@ -82,6 +82,10 @@ def _arrive(turn: Turn, pending: Pending, changed: dict[str, Any]) -> None:
 def settle_pending(turn: Turn, pending: Pending) -> None:
     """Forget a pending step, with its incident and its retry timer."""
     turn.replace_pending(pending, None)
+    _stop_waiting(turn, pending)
+
+
+def _stop_waiting(turn: Turn, pending: Pending) -> None:
     if pending.incident:
         turn.close_incident(pending.incident)
     if pending.waiting:
@@ -263,6 +267,7 @@ def _wait_for_a_person(
     *,
     changed: dict[str, Any] | None = None,
 ) -> None:
+    _stop_waiting(turn, pending)
     number = turn.open_incident(kind, message, step=pending.step, visit=pending.visit, failure=failure, changed=changed)
     turn.replace_pending(pending, _with(pending, attempt=pending.attempt, incident=number))
 

@@ -204,7 +204,7 @@ class Walker:
     def _together(self, effects: list[_Effect]) -> _Effect:
         entries = [name for effect in effects for name in effect.entries]
         return _Effect(
-            leaves=tuple([leaf for effect in effects for leaf in effect.leaves]),
+            leaves=tuple(sorted([leaf for effect in effects for leaf in effect.leaves], key=self.order.__getitem__)),
             exits=frozenset().union(*[effect.exits for effect in effects]),
             entries=tuple(sorted(entries, key=self.order.__getitem__)),
             remember=tuple([one for effect in effects for one in effect.remember]),
