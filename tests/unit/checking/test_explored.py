@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import attrs
 import msgspec
-from hypothesis import event, given, reject
+from hypothesis import event, example, given, reject
 from hypothesis import strategies as st
 
 from statemachine import macrostep
@@ -29,6 +29,7 @@ from statemachine.inputs import Begin, Elapsed, Failed, Input, Received, Succeed
 from statemachine.snapshot import Failure, Occurrence, Snapshot
 from statemachine.transition import start, transition
 from statemachine.turn import Turn
+from tests.unit.checking.building import arc, compound, final, machine, state
 from tests.unit.checking.drawn import EVENTS, definitions
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -133,7 +134,20 @@ def _found(snapshot: Snapshot[Any]) -> Found:
     return snapshot.states, tuple(sorted(snapshot.history.items())), snapshot.pivoted
 
 
+BACK_AND_FORTH = machine(
+    (
+        state("both", kind="parallel"),
+        *(compound("both.a", "two"), state("both.a.one"), state("both.a.two")),
+        *(compound("both.b", "one"), state("both.b.one"), state("both.b.two")),
+        final("end"),
+    ),
+    (arc("both.b.one", "A", "both.b.two"), arc("both.a.two", "A", "both.a.one"), arc("both", "B", "end")),
+)
+"""One event moves every region, and not in the order of the document."""
+
+
 @given(definitions())
+@example(BACK_AND_FORTH)
 def test_explorer_and_core_reach_the_same(definition: Definition) -> None:
     """Configurations, history and whether the pivot has happened are the same, and none is missed by either."""
     graph = explore(Walker(definition))
