@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from persistence import Fenced, Journal, JournalError, MessageRecord, Owned
+from persistence import Fenced, Journal, JournalError, MessageRecord, Owned, SQLiteJournal, wal_reset_race
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import OpenedBeforeFork, RefusedVerb, RunHeld, RunnerClosed, StateMachineError
 from statemachine.runner import recovery
@@ -91,6 +91,7 @@ class Body:
         name = f"pid {os.getpid()}"
         self.mover.epoch = await self.io(lambda: self.journal.claim(name, self.options.lease))
         self.owner = True
+        self._caution()
         self._spawn(self.writer.run())
         found: recovery.Recovered = await self.writer.ask(Reading(recovery.recover))
         self._due = await self.writer.ask(Reading(lambda mover: mover.journal.next_due()))
@@ -98,6 +99,15 @@ class Body:
         self._spawn(self._keep_lease())
         self._spawn(self._watch_deadlines())
         self._spawn(self._watch_inbox())
+
+    def _caution(self) -> None:
+        """Say what an application that writes the same file must set, where this SQLite asks for it."""
+        if isinstance(self.journal, SQLiteJournal) and wal_reset_race(self.journal.sqlite_version):
+            log.info(
+                "This SQLite can lose commits when two connections checkpoint at once (mended in 3.51.3): who "
+                "writes %s by connections of their own must set PRAGMA wal_autocheckpoint=0 on each",
+                self.journal.name,
+            )
 
     async def _stand_by(self) -> None:
         while not self.owner:
