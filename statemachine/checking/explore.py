@@ -61,12 +61,11 @@ class Graph:
             edge = self.came[edge.source]
         return tuple(reversed(found))
 
-    def coreached(self, goals: Iterable[int], along: Callable[[Edge], bool] | None = None) -> set[int]:
-        """The places from which a goal can be reached, the goals included, along edges that fit."""
+    def coreached(self, goals: Iterable[int]) -> set[int]:
+        """The places from which a goal can be reached, the goals included."""
         before: list[list[int]] = [[] for _ in self.places]
         for edge in self.all_edges():
-            if along is None or along(edge):
-                before[edge.target].append(edge.source)
+            before[edge.target].append(edge.source)
         return _spread(goals, before)
 
     def reached(self, first: Iterable[int]) -> set[int]:

@@ -59,7 +59,8 @@ def _cycles(case: Case, fits: Callable[[Edge], bool]) -> Iterator[Cycle]:
     graph = case.graph
 
     def along(edge: Edge) -> bool:
-        return not graph.places[edge.source].at_rest and fits(edge)
+        by_itself = not edge.event or edge.event.startswith("done.state.")
+        return by_itself and not graph.places[edge.source].at_rest and fits(edge)
 
     component = graph.components(along)
     told: set[int] = set()

@@ -170,7 +170,9 @@ def _why_never(case: Case, arc: Arc) -> str:
         return f"another always comes first: {shown}"
     if case.structure is None and arc.source not in case.resting:
         return f"{arc.source!r} is left at once"
-    return "a transition of another region always comes first"
+    if any(case.chart.nodes[name].spec.kind == "parallel" for name in case.chart.nodes[arc.source].ancestors):
+        return "a transition of another region always comes first"
+    return "no event that may come has that name"
 
 
 def _may_come(case: Case, event: str) -> bool:

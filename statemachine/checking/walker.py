@@ -1,11 +1,13 @@
 """One step of a definition's statechart, seen without data: every way its guards may answer.
 
 Guards are free choices, but one guard answers once in one selection: `to=(a.when(g), b.when(g))` never takes b. What a
-function raises or sends is an event like any other: it may come whenever the machine is at rest.
+function raises or sends is an event like any other: it may come whenever the machine is at rest (and, where errors are
+events, before the internal events that wait).
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ import attrs
 
 from statemachine.chart import Arc, Chart
 from statemachine.checking.places import Chain, Guards, History, Move, Place, outside, owners, picks, selections
-from statemachine.definition import Definition, Function
+from statemachine.definition import Definition
 
 TWICE = 2
 """How often one internal event may wait in a place; only an endless loop piles up more."""
@@ -24,7 +26,8 @@ class Walker:
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
-        code = attrs.evolve(definition.code, functions=_Anything())
+        # The checks call no function, so they take definitions whose functions are not there.
+        code = attrs.evolve(definition.code, functions=defaultdict(lambda: _uncalled))
         self.chart = Chart(attrs.evolve(definition, code=code))
         nodes = self.chart.nodes
         self.order = {name: node.order for name, node in nodes.items()}
@@ -76,6 +79,8 @@ class Walker:
             yield from self._eventless_moves(place)
         elif place.queue:
             yield from self._internal_moves(place)
+            if self.definition.descriptors:  # errors in functions are events, and come in between
+                yield from self._outside_moves(place)
         else:
             yield from self._outside_moves(place)
 
@@ -253,19 +258,6 @@ class _Effect(NamedTuple):
     entries: tuple[str, ...]
     remember: tuple[tuple[str, tuple[str, ...]], ...]
     finals: bool
-
-
-class _Anything(Mapping[str, Function]):
-    """A function for every name: the checks call none, so they take definitions whose functions are not there."""
-
-    def __getitem__(self, name: str) -> Function:
-        return _uncalled
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 def _uncalled(*_: Any) -> None:

@@ -163,5 +163,5 @@ def with_waiver(definition: Definition, code: str, at: str = "", reason: str = "
 def only(definition: Definition) -> Finding:
     """The one thing that is found."""
     report = check(definition)
-    assert len(report.findings) == 1, str(report)
+    assert len(report.findings) == 1, str(report)[:2000]
     return report.findings[0]

@@ -147,6 +147,18 @@ class TestNeverTaken:
         assert (found.code, found.about) == ("never-taken", ("here",))
         assert "left at once" in found.message
 
+    def test_behind_one_of_another_region(self) -> None:
+        """Of two regions that would leave by one event, the first written wins, and here both always would."""
+        both = (state("both", kind="parallel"), state("both.a"), state("both.b"), final("end"))
+        found = only(machine(both, (arc("both.a", "Stop", "end"), arc("both.b", "Stop", "both", declared="late"))))
+        assert (found.code, found.about) == ("never-taken", ("late",))
+        assert "another region" in found.message
+
+    def test_on_a_descriptor_that_matches_nothing(self) -> None:
+        """In a definition from data, a name may be one that no event has."""
+        planted = attrs.evolve(with_arcs(SOUND, arc("review", ".*", "paid")), descriptors=True, events=())
+        assert "no event that may come has that name" in only(planted).message
+
     def test_what_only_it_leads_to_is_told_with_it(self) -> None:
         """The lost transition is the fault, the state that nothing reaches its consequence."""
         planted = with_arcs(
@@ -309,6 +321,15 @@ class TestAmbiguity:
         found = only(with_arcs(SOUND, arc("second", "Approve", "paid", when="hurried", declared="rush")))
         assert (found.severity, found.code, found.about) == ("warning", "ambiguous", ("approve_too", "rush"))
         assert "someone_else and hurried both hold" in found.message
+
+    def test_two_declarations_that_meet_in_several_states(self) -> None:
+        """Told once."""
+        meet = [
+            arc(source, "Note", "declined", when=when, declared=when)
+            for source in ("review", "second")
+            for when in ("short", "long")
+        ]
+        assert only(with_arcs(SOUND, *meet)).about == ("short", "long")
 
     def test_one_guard_and_none(self) -> None:
         """They are surely enabled together when the guard holds: an error."""

@@ -81,6 +81,18 @@ class TestSagas:
         found = only(attrs.evolve(planted, steps=(*SOUND.steps, step("count", "counting", undo=UNDO))))
         assert (found.severity, found.code, found.about) == ("warning", "undo-cycle", ("count", "counting"))
 
+    def test_nothing_is_undone_after_the_pivot_however_often_it_is_done(self) -> None:
+        """There a loop adds nothing to what may have to be undone."""
+        planted = with_arcs(
+            with_states(SOUND, state("counting")),
+            arc("telling", "Count", "counting"),
+            arc("counting", "done.step.count", "telling"),
+            arc("counting", "failed.step.count", "telling"),
+        )
+        assert check(
+            attrs.evolve(planted, steps=(*SOUND.steps, step("count", "counting", undo=UNDO, failed=True)))
+        ).clean
+
     def test_at_most_once_with_retries(self) -> None:
         """The two contradict each other."""
         found = only(with_step(SOUND, "pay", retry=Retry(4)))

@@ -188,6 +188,15 @@ class TestExtent:
         report = check(attrs.evolve(whole, states=states), work=5_000)
         assert [one.code for one in report.findings] == ["never-joined"]
 
+    def test_deferred_events_of_a_large_machine(self) -> None:
+        """One that no transition at all takes is never recalled."""
+        whole = region_product(12, 5)
+        states = tuple(
+            attrs.evolve(one, defer=("Eall.r3", "Later")) if one.name == "all" else one for one in whole.states
+        )
+        (found,) = check(attrs.evolve(whole, states=states), work=5_000).findings
+        assert (found.code, found.about) == ("never-recalled", ("all", "Later"))
+
 
 class TestShown:
     def test_a_finding_with_its_path(self) -> None:
@@ -231,7 +240,7 @@ Explored """ in str(check(CANNOT_END))
             chased = State()
             paid = State(final=True)
 
-            @step(paying, to=paid, error={LookupError: chased}, failed=chased, retry=Retry(3), overall=90)
+            @step(paying, to=paid, error={LookupError: chased}, failed=chased, retry=Retry(3), overall=90.5)
             async def pay(self, data: Sheet) -> Sheet:
                 return data
 
@@ -242,7 +251,7 @@ Explored """ in str(check(CANNOT_END))
         report = statemachine.check(Bill)
         (found,) = report.findings
         assert found.path == ("due", "(after 36 hours) chased")
-        assert "3         5 minutes     90 seconds" in str(report)
+        assert "3         5 minutes     90.5 seconds" in str(report)
 
 
 class TestCommand:
