@@ -42,5 +42,8 @@ class Retry:
         """
         if attempt >= self.attempts:
             return None
-        delay = min(self.cap, self.delay * self.factor ** min(attempt - 1, 64))
+        try:
+            delay = min(self.cap, self.delay * self.factor ** (attempt - 1))
+        except OverflowError:  # larger than any number, hence than the cap
+            delay = self.cap if self.delay else 0.0
         return delay * (1 - self.jitter * chance)
