@@ -260,7 +260,7 @@ def _holds(turn: Turn, arc: Arc) -> bool:
 
 def _failed(turn: Turn, name: str, error: Exception) -> None:
     if not turn.chart.definition.descriptors:
-        raise HandlerFailed(turn.run, turn.chart.definition.name, turn.leaves, name, error) from error
+        raise HandlerFailed(turn.run, turn.chart.definition.name, turn.before, name, error) from error
     turn.note_raise(Occurrence("error.execution", str(error), "platform"))
 
 

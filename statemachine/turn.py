@@ -105,6 +105,11 @@ class Turn:
         self._sends = 0
         self.scope = Scope(self)
 
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The active leaves that this input found, to which the run is left if a function raises."""
+        return self._began.states
+
     def freeze(self) -> Snapshot[Any]:
         """The next snapshot."""
         began = self._began
