@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -56,3 +57,10 @@ def test_theirs_installed_last_is_told_by_our_rooms(site: Path, room: str) -> No
     run = tried(site, f"import statemachine.{room}")
     assert run.returncode == 1
     assert "python-statemachine" in run.stderr.strip().splitlines()[-1]
+
+
+def test_the_check_refuses_in_this_process_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as above where coverage sees it: with their file in sight, running the module raises."""
+    monkeypatch.setattr(Path, "exists", lambda path: path.name == "statemachine.py")
+    with pytest.raises(ImportError, match="python-statemachine"):
+        runpy.run_path(str(ROOT / "statemachine" / "_clash.py"))

@@ -111,10 +111,10 @@ class Host:
             self.running[command.visit] = command
             self.begun.append(command)
         elif isinstance(command, CancelStep):
-            del self.running[command.visit]
+            self.running.pop(command.visit, None)  # none runs after a crash while paused
             self.cancelling[command.visit] = command
         elif isinstance(command, Undo):
-            assert self.undoing is None, "two undos at once"
+            assert self.undoing in {None, command}, "two undos at once"
             assert not self.cancelling, "an undo beside an attempt that still runs"
             self.undoing = command
         elif isinstance(command, SetTimer):
