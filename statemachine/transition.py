@@ -47,7 +47,7 @@ from statemachine.inputs import (
     UndoFailed,
     Undone,
 )
-from statemachine.macrostep import answer, enter_machine, failure_of
+from statemachine.macrostep import answer, enter_machine, failure_of, select
 from statemachine.snapshot import OVER, Failure, Occurrence, Snapshot, Timer
 from statemachine.turn import Turn, step_key
 
@@ -112,8 +112,7 @@ def transition(
         told: What happened.
         now: The time, UTC; if it is before the run's last transition, that counts.
         refused: Why the host cannot record what handling this input gave when it was worked out before: the handling
-            becomes an
-            incident, as if it had raised that.
+            becomes an incident, as if it had raised that, and the run's data stays as it is.
 
     Raises:
         HandlerFailed: A function of the workflow raised, and a sender waits to hear of it.
@@ -174,9 +173,9 @@ def refusal(definition: Definition, snapshot: Snapshot[Any], event: str) -> tupl
 def _work_out(
     chart: Chart, snapshot: Snapshot[Any], told: Input, now: datetime, *, raising: bool, refused: Failure | None = None
 ) -> Outcome:
-    broken = {} if refused is None else {1: refused}
+    broken: dict[int, Failure] = {}
     while True:
-        turn = Turn(chart, snapshot, now, broken)
+        turn = Turn(chart, snapshot, now, broken, refused)
         try:
             verdict = _INPUTS[type(told)](turn, told)
             _recall(turn)
@@ -203,8 +202,7 @@ def _try(turn: Turn, occurrence: Occurrence) -> bool:
 
     If its handling is known to raise, an incident stands in for it.
     """
-    turn.deliveries += 1
-    failure = turn.broken.get(turn.deliveries)
+    failure = turn.deliver()
     if failure is not None:
         turn.open_incident(
             "handler",
@@ -234,15 +232,23 @@ def _recall(turn: Turn) -> None:
         occurrence = turn.deferred[waiting]
         kept = turn.deferred
         turn.deferred = (*kept[:waiting], *kept[waiting + 1 :])
-        if turn.chart.candidates(turn.leaves, occurrence.name) and _try(turn, occurrence):
+        if _takes(turn, occurrence) and _try(turn, occurrence):
             waiting = 0
         else:
             turn.deferred = kept
             waiting += 1
 
 
+def _takes(turn: Turn, occurrence: Occurrence) -> bool:
+    """Whether a deferred event may be taken now; where it would become an incident, whether it surely would be."""
+    if turn.refused is None:
+        return bool(turn.chart.candidates(turn.leaves, occurrence.name))
+    turn.occurrence = occurrence
+    return bool(select(turn, occurrence.name))
+
+
 def _begin(turn: Turn, _told: Begin) -> Verdict:
-    turn.deliveries += 1
+    turn.deliver()
     enter_machine(turn)
     return "accepted"
 

@@ -59,6 +59,7 @@ class Turn:
         "paused",
         "pending",
         "pivoted",
+        "refused",
         "run",
         "scope",
         "serial",
@@ -70,7 +71,14 @@ class Turn:
         "visits",
     )
 
-    def __init__(self, chart: Chart, began: Snapshot[Any], now: datetime, broken: dict[int, Failure]) -> None:
+    def __init__(
+        self,
+        chart: Chart,
+        began: Snapshot[Any],
+        now: datetime,
+        broken: dict[int, Failure],
+        refused: Failure | None = None,
+    ) -> None:
         self._began = began
         self.chart = chart
         self.now = max(now, began.now)
@@ -101,6 +109,8 @@ class Turn:
         self.exited: list[str] = []
         self.broken = broken
         """Deliveries, by their number, whose functions are known to raise: they become incidents."""
+        self.refused = refused
+        """Why nothing that the workflow's functions give can be recorded: each delivery becomes an incident."""
         self.deliveries = 0
         self._sends = 0
         self.scope = Scope(self)
@@ -138,6 +148,11 @@ class Turn:
             children=self.children,
             paused=self.paused,
         )
+
+    def deliver(self) -> Failure | None:
+        """Begin the next delivery, one call of the workflow's functions; why it is known to fail, if it is."""
+        self.deliveries += 1
+        return self.broken.get(self.deliveries, self.refused)
 
     def number(self) -> int:
         """The next number of the run, for a visit, a timer or an incident."""

@@ -39,13 +39,13 @@ def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
         return known
     step = turn.chart.steps[told.step]
     occurrence = Occurrence(step.succeeded_event, told.result, "platform")
+    failure = turn.deliver()
+    if failure is not None:
+        trouble = "recording what came of it" if turn.refused else "folding its result into the data"
+        said = f"Step {step.name!r} took effect, but {trouble} raised {failure.type}: {failure.message}"
+        _wait_for_a_person(turn, pending, "result", said, failure)
+        return True
     if step.into is not None:
-        turn.deliveries += 1
-        failure = turn.broken.get(turn.deliveries)
-        if failure is not None:
-            said = f"Step {step.name!r} took effect, but folding its result into the data raised {failure.type}"
-            _wait_for_a_person(turn, pending, "result", f"{said}: {failure.message}", failure)
-            return True
         changed = _fold(turn, step, pending, occurrence)
     else:
         changed = told.changed
