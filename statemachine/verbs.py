@@ -2,12 +2,13 @@
 
 | incident | retry | skip | done |
 |---|---|---|---|
-| step, pivot, lost, crashes, result | attempt it again, same key | it had no effect | it took effect: go on |
+| step, pivot, lost, crashes | attempt it again, same key | it had no effect | it took effect: go on |
+| result | attempt it again, same key | go on without it: it is undone | go on without its result |
 | conflict | — | keep the present values | take the step's values |
 | handler | handle the event again | drop the event | — |
 | undo | attempt it again | leave it not undone | it is undone |
 
-A step that had no effect goes to its `failed=` state, or the run is undone.
+A step that is skipped goes to its `failed=` state, or the run is undone. A pivot that took effect cannot be skipped.
 """
 
 from __future__ import annotations
@@ -88,16 +89,19 @@ def resolve(turn: Turn, told: Resolve, deliver: Deliver) -> None:
         elif incident.kind == "conflict":
             _resolve_conflict(turn, told, incident, pending, deliver)
         else:
-            _resolve_step(turn, told, pending, deliver)
+            _resolve_step(turn, told, incident, pending, deliver)
 
 
-def _resolve_step(turn: Turn, told: Resolve, pending: Pending, deliver: Deliver) -> None:
+def _resolve_step(turn: Turn, told: Resolve, incident: Incident, pending: Pending, deliver: Deliver) -> None:
+    took_effect = incident.kind == "result"
     if told.verb == "retry":
         work.retry_step(turn, pending)
     elif told.verb == "done":
         work.take_as_done(turn, pending, {}, deliver)
+    elif took_effect and turn.chart.steps[pending.step].pivot:
+        raise RefusedVerb(turn.run, "skip", f"pivot {pending.step!r} took effect; say 'done', or 'retry' for its result")
     else:
-        work.take_as_not_done(turn, pending, told.reason or "", deliver)
+        work.go_on_without(turn, pending, told.reason or "", harmless=not took_effect, deliver=deliver)
 
 
 def _resolve_conflict(turn: Turn, told: Resolve, incident: Incident, pending: Pending, deliver: Deliver) -> None:

@@ -248,14 +248,14 @@ def take_as_done(turn: Turn, pending: Pending, changed: dict[str, Any], deliver:
     deliver(turn, Occurrence(step.succeeded_event, None, "platform"))
 
 
-def take_as_not_done(turn: Turn, pending: Pending, reason: str, deliver: Deliver) -> None:
-    """A person says that the step had no effect. After the pivot, where nothing is undone, the run goes on without."""
+def go_on_without(turn: Turn, pending: Pending, reason: str, *, harmless: bool, deliver: Deliver) -> None:
+    """A person gives the step up; `harmless` if it had no effect. After the pivot, the run goes on as after success."""
     step = turn.chart.steps[pending.step]
     if turn.pivoted and not step.failed:
         settle_pending(turn, pending)
         deliver(turn, Occurrence(step.succeeded_event, None, "platform"))
     else:
-        give_up(turn, step, pending, Failure("Skipped", reason), harmless=True, deliver=deliver)
+        give_up(turn, step, pending, Failure("Skipped", reason), harmless=harmless, deliver=deliver)
 
 
 def _wait_for_a_person(

@@ -165,3 +165,22 @@ def test_a_pivot_lost_at_a_crash_is_an_incident() -> None:
     assert host.incident.kind == "crashes"
     with pytest.raises(RefusedVerb, match="decide its incident"):
         host.cancel()
+
+
+@pytest.mark.parametrize("verb", ["retry", "done"])
+def test_a_pivot_whose_result_cannot_be_recorded_is_not_skipped(verb: IncidentVerb) -> None:
+    """It took effect: were it skipped, the run would be undone behind a payment that was made."""
+    host = Host(five_steps(pivot="three"), Book())
+    host.succeed("one")
+    host.succeed("two")
+    host.fail("three", recorded=False)
+    assert host.incident.kind == "result"
+    before = host.snapshot
+    with pytest.raises(RefusedVerb, match="pivot 'three' took effect; say 'done', or 'retry' for its result"):
+        host.resolve("skip")
+    assert host.snapshot == before
+    host.resolve(verb)
+    if verb == "retry":
+        host.succeed("three")
+    assert host.snapshot.pivoted
+    assert host.state == ("four",)
