@@ -97,9 +97,11 @@ def _resolve_step(turn: Turn, told: Resolve, incident: Incident, pending: Pendin
     if told.verb == "retry":
         work.retry_step(turn, pending)
     elif told.verb == "done":
-        work.take_as_done(turn, pending, {}, deliver)
+        work.take_as_done(turn, pending, deliver, {})
     elif took_effect and turn.chart.steps[pending.step].pivot:
-        raise RefusedVerb(turn.run, "skip", f"pivot {pending.step!r} took effect; say 'done', or 'retry' for its result")
+        raise RefusedVerb(
+            turn.run, "skip", f"pivot {pending.step!r} took effect; say 'done', or 'retry' for its result"
+        )
     else:
         work.go_on_without(turn, pending, told.reason or "", harmless=not took_effect, deliver=deliver)
 
@@ -108,10 +110,8 @@ def _resolve_conflict(turn: Turn, told: Resolve, incident: Incident, pending: Pe
     if told.verb == "retry":
         message = "the step took effect; say 'done' to take its values or 'skip' to keep the present ones"
         raise RefusedVerb(turn.run, "retry", message)
-    changed = incident.changed
-    if told.verb == "skip":
-        changed = {field: value for field, value in changed.items() if field not in pending.overwritten}
-    work.take_as_done(turn, pending, changed, deliver)
+    kept = pending.overwritten if told.verb == "skip" else ()
+    work.take_as_done(turn, pending, deliver, incident.changed, kept)
 
 
 def _resolve_handler(turn: Turn, told: Resolve, incident: Incident, deliver: Deliver) -> None:

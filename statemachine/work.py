@@ -13,9 +13,11 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import timedelta
 from typing import Any
+
+import msgspec
 
 from statemachine import saga
 from statemachine.data import changed as changed_fields
@@ -233,17 +235,22 @@ def attempt_again(turn: Turn, timer: Timer) -> bool:
 
 
 def retry_step(turn: Turn, pending: Pending) -> None:
-    """A person wants the step attempted again, with all its attempts, under the same key."""
+    """A person wants the step attempted again, under the same key, with all its attempts and its overall time."""
     turn.close_incident(pending.incident)
-    again = _with(pending, attempt=1)
+    again = msgspec.structs.replace(_with(pending, attempt=1), since=turn.now)
     turn.replace_pending(pending, again)
     turn.run_step(again)
 
 
-def take_as_done(turn: Turn, pending: Pending, changed: dict[str, Any], deliver: Deliver) -> None:
-    """A person says that the step took effect: go on as after its success, with these fields laid over."""
+def take_as_done(
+    turn: Turn, pending: Pending, deliver: Deliver, changed: dict[str, Any], kept: Container[str] = ()
+) -> None:
+    """A person says that the step took effect: go on as after its success.
+
+    Of the fields it changed, those `kept` stay as they are in the data; its undo is given them all.
+    """
     step = turn.chart.steps[pending.step]
-    _lay_over(turn, pending, changed)
+    _lay_over(turn, pending, {field: value for field, value in changed.items() if field not in kept})
     _arrive(turn, pending, changed)
     deliver(turn, Occurrence(step.succeeded_event, None, "platform"))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statemachine.definition import Definition
-from statemachine.inputs import Elapsed
+from statemachine.inputs import Elapsed, Lost
 from statemachine.retry import Retry
 from tests.unit.core.charts import Book, define, final, go, state, step
 from tests.unit.core.host import START, Host
@@ -133,3 +133,15 @@ def test_a_retry_timer_that_comes_twice_is_late() -> None:
     (timer,) = host.snapshot.timers
     host.elapse("retry")
     assert host.tell(Elapsed(timer.number)).verdict == "late"
+
+
+def test_a_persons_retry_has_its_overall_time_again() -> None:
+    """A person who says so long after the time was up asks for an attempt, not for one more timeout."""
+    host = Host(working(Retry(2, delay=10), overall=25), Book())
+    host.tell(Lost("work", host.visit("work"), 3))
+    host.wait(3600)
+    host.running.clear()
+    host.resolve("retry")
+    assert host.pending("work").since == host.now
+    host.fail("work")
+    assert host.pending("work").waiting, "its second attempt fits into the overall time again"

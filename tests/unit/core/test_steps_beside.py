@@ -102,7 +102,10 @@ def test_the_same_field_is_a_conflict_that_names_both(
     assert host.state == ("joined",)
     host.cancel()
     host.unwind()
-    assert [name for name, _ in host.undone()] == [second, first]
+    assert [(deed.step, dict(deed.fields)) for deed in host.deeds if deed.what == "undo"] == [
+        (second, wrote[second]),
+        (first, wrote[first]),
+    ], "whichever value was taken, each undo gets what its own visit set"
     assert host.retold() == host.snapshot
 
 
