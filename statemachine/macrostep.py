@@ -14,12 +14,13 @@ Appendix D of the W3C Recommendation, in its own terms:
 from __future__ import annotations
 
 import traceback
+from datetime import datetime
 from typing import Any
 
 from statemachine.chart import Arc, Node, Plan
 from statemachine.commands import Forward, Invocation, Invoke, StopChild
 from statemachine.definition import Function
-from statemachine.errors import EndlessLoop, HandlerFailed
+from statemachine.errors import EndlessLoop, HandlerFailed, OtherData
 from statemachine.scope import EndBlock
 from statemachine.snapshot import Child, Failure, Occurrence
 from statemachine.turn import Turn
@@ -151,8 +152,16 @@ def _enter(turn: Turn, name: str, plan: Plan) -> None:
 
 
 def _set_timer(turn: Turn, state: str, event: str, delay: float | str) -> None:
-    wait = call(turn, delay, turn.chart.definition.code.functions[delay]) if isinstance(delay, str) else delay
-    turn.set_timer("after", turn.deadline(wait), visit=turn.visits[state], event=event)
+    due = _due(turn, delay) if isinstance(delay, str) else turn.deadline(delay)
+    if due is not None:
+        turn.set_timer("after", due, visit=turn.visits[state], event=event)
+
+
+def _due(turn: Turn, name: str) -> datetime | None:
+    """When a delay function says; None when it raised and errors are events."""
+    delay = turn.chart.definition.code.functions[name]
+    due: datetime | None = call(turn, name, lambda *given: turn.deadline(delay(*given)))
+    return due
 
 
 def _finish(turn: Turn, node: Node) -> None:
@@ -235,7 +244,7 @@ def act(turn: Turn, block: tuple[tuple[str, Function], ...]) -> None:
     """Run a block of actions. Where errors are events, one ends its block only."""
     for name, function in block:
         try:
-            data = function(turn.data, turn.occurrence or _NOTHING, turn.scope)
+            data = _next_data(turn, function)
         except EndBlock as end:
             turn.write(end.data, name)
             return
@@ -243,6 +252,22 @@ def act(turn: Turn, block: tuple[tuple[str, Function], ...]) -> None:
             _failed(turn, name, error)
             return
         turn.write(data, name)
+
+
+def fold(turn: Turn, name: str) -> Any:
+    """The data with a step's result in it; as it was when the fold raised and errors are events."""
+    try:
+        return _next_data(turn, turn.chart.definition.code.functions[name])
+    except Exception as error:  # noqa: BLE001 -- likewise
+        _failed(turn, name, error)
+        return turn.data
+
+
+def _next_data(turn: Turn, function: Function) -> Any:
+    data = function(turn.data, turn.occurrence or _NOTHING, turn.scope)
+    if type(data) is not type(turn.data):
+        raise OtherData(type(turn.data), type(data))
+    return data
 
 
 def call(turn: Turn, name: str, function: Function) -> Any:

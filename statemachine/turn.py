@@ -7,7 +7,7 @@ rules (`saga`, `work`), and frozen into the next snapshot; nothing outside ever 
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from statemachine.chart import Chart
@@ -208,9 +208,16 @@ class Turn:
     # Timers.
 
     def deadline(self, delay: float | datetime) -> datetime:
-        """An absolute UTC time from a delay in seconds, or from one that is absolute already."""
+        """An absolute UTC time from a delay in seconds, or from one that is absolute already.
+
+        Raises:
+            ValueError: A time without a zone, which says nothing absolute.
+        """
         if isinstance(delay, datetime):
-            return delay
+            if delay.tzinfo is None:
+                message = f"the deadline {delay} has no zone; give it as UTC: datetime(…, tzinfo=UTC)"
+                raise ValueError(message)
+            return delay.astimezone(UTC)
         return self.now + timedelta(seconds=delay)
 
     def set_timer(

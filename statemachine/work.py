@@ -24,7 +24,7 @@ from statemachine.data import changed as changed_fields
 from statemachine.data import overlay
 from statemachine.definition import StepSpec
 from statemachine.inputs import Failed, Lost, Stopped, Succeeded
-from statemachine.macrostep import call
+from statemachine.macrostep import fold
 from statemachine.snapshot import Done, Ending, Failure, IncidentKind, Occurrence, Pending, Timer
 from statemachine.turn import Turn
 
@@ -64,8 +64,7 @@ def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
 def _fold(turn: Turn, step: StepSpec, pending: Pending, occurrence: Occurrence) -> dict[str, Any]:
     before = turn.data
     turn.occurrence = occurrence
-    fold = step.into or ""
-    data = call(turn, fold, turn.chart.definition.code.functions[fold])
+    data = fold(turn, step.into or "")
     turn.write(data, _writer(pending), own=pending.visit)
     return changed_fields(before, data)
 

@@ -11,7 +11,7 @@ from statemachine.inputs import Begin
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
 from statemachine.transition import start
-from tests.unit.core.charts import Book, define, final, go, noting, state, step
+from tests.unit.core.charts import Book, compound, define, final, go, noting, parallel, state, step
 from tests.unit.core.host import START, Host
 
 
@@ -191,3 +191,48 @@ def test_an_exit_handler_that_raises_at_the_end_is_no_half_end() -> None:
     assert host.incident.kind == "handler"
     assert host.state == ("one",)
     assert host.status == "running"
+
+
+def forgetting() -> Definition:
+    """Functions of which each has forgotten its `return`, in a transition, a fold and an entry, beside a step."""
+    return define(
+        [
+            parallel("both"),
+            compound("l", "work", "both"),
+            state("work", "l"),
+            final("l.end", "l"),
+            compound("r", "idle", "both"),
+            state("idle", "r"),
+            state("entered", "r", entry=(("forget",),)),
+        ],
+        [
+            go("work", "done.step.work", "l.end"),
+            go("idle", "event", None, "forget"),
+            go("idle", "enter", "entered"),
+        ],
+        steps=[step("work", "work", into="forget")],
+        functions={"forget": lambda *_: None},
+        results={"work": int},
+    )
+
+
+@pytest.mark.parametrize("event", ["event", "enter"])
+def test_a_handler_that_returns_no_data_has_failed(event: str) -> None:
+    """Its `return` was forgotten: the run's data is not None from then on, and the sender hears of it."""
+    host = Host(forgetting(), Book(a=1))
+    before = host.snapshot
+    with pytest.raises(HandlerFailed, match="forget raised OtherData: expected data of type Book, got NoneType"):
+        host.send(event)
+    assert host.snapshot is before
+    host.send(event, queued=True)
+    assert host.incident.kind == "handler"
+    assert host.snapshot.data == Book(a=1)
+
+
+def test_a_fold_that_returns_no_data_has_failed() -> None:
+    """The step took effect, so it is an incident."""
+    host = Host(forgetting(), Book(a=1))
+    host.succeed("work", 3)
+    assert host.incident.kind == "result"
+    assert "raised OtherData: expected data of type Book, got NoneType" in host.incident.message
+    assert host.snapshot.data == Book(a=1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import attrs
 import pytest
 
 from statemachine.definition import Definition, TimerSpec
+from statemachine.errors import HandlerFailed
 from statemachine.inputs import Elapsed, Pause, Resume
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
@@ -197,3 +198,34 @@ def test_pausing_leaves_deadlines_as_they_are(what: Any) -> None:
     host.tell(Pause())
     host.tell(what)
     assert due(host) == before
+
+
+@pytest.mark.parametrize("given", [datetime(2030, 1, 1), 1e300, float("nan"), "soon"])  # noqa: DTZ001
+def test_a_delay_that_is_no_time_has_failed(given: Any) -> None:
+    """A deadline without a zone, or beyond all time, is an error of its function and reaches whoever caused it."""
+    definition = define(
+        [state("one"), state("two")],
+        [go("one", "go", "two"), go("two", "after.two", "one")],
+        timers=[TimerSpec(state="two", event="after.two", delay="when")],
+        functions={"when": lambda *_: given},
+    )
+    host = Host(definition, Book())
+    with pytest.raises(HandlerFailed, match="in one: when raised"):
+        host.send("go")
+    host.send("go", queued=True)
+    assert host.incident.kind == "handler"
+    assert host.state == ("one",)
+    assert not host.snapshot.timers
+
+
+def test_a_deadline_in_another_zone_is_kept_as_utc() -> None:
+    """Deadlines are absolute."""
+    definition = define(
+        [state("one"), state("two")],
+        [go("one", "after.one", "two")],
+        timers=[TimerSpec(state="one", event="after.one", delay="when")],
+        functions={"when": lambda *_: START.astimezone(timezone(timedelta(hours=5))) + timedelta(seconds=3)},
+    )
+    host = Host(definition, Book())
+    assert due(host) == [3]
+    assert host.snapshot.timers[0].due.tzinfo is UTC
