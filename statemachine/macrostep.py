@@ -165,18 +165,16 @@ def _due(turn: Turn, name: str) -> datetime | None:
 
 
 def _finish(turn: Turn, node: Node) -> None:
-    """A final state was entered: the machine is done, or its parent is, and perhaps the parallel state above that."""
+    """A final state was entered: the machine is done, or its parent is, and perhaps the parallel states above that."""
     parent = node.spec.parent
     if parent is None:
         turn.status = "completed"
         return
     turn.internal.append(Occurrence(f"done.state.{parent}", done_data(turn, node), "platform"))
-    above = turn.chart.nodes[parent].spec.parent
-    if (
-        above is not None
-        and turn.chart.nodes[above].spec.kind == "parallel"
-        and turn.chart.in_final(above, turn.visits)
-    ):
+    for above in turn.chart.nodes[parent].ancestors:
+        # A parallel state may be a region of another: SCXML 3.7.1 has the outer one done too.
+        if turn.chart.nodes[above].spec.kind != "parallel" or not turn.chart.in_final(above, turn.visits):
+            return
         turn.internal.append(Occurrence(f"done.state.{above}", None, "platform"))
 
 

@@ -224,3 +224,33 @@ def test_a_late_outcome_of_a_left_visit_only_tells_the_undo_stack(late: str, aft
         del expected[first]
     assert undone == expected
     assert list(undone) == sorted(undone, reverse=True), "the visit left first stands deeper in the stack"
+
+
+@pytest.mark.parametrize("order", [("one", "two", "three"), ("three", "two", "one"), ("one", "three", "two")])
+def test_a_parallel_state_that_is_a_region_of_another_joins_both(order: tuple[str, ...]) -> None:
+    """Whichever region is done last, the outer state is done with it, and not before."""
+    definition = define(
+        [
+            parallel("outer"),
+            parallel("inner", "outer"),
+            *(
+                spec
+                for name, around in (("one", "inner"), ("two", "inner"), ("three", "outer"))
+                for spec in (
+                    compound(name, f"{name}.on", around),
+                    state(f"{name}.on", name),
+                    final(f"{name}.end", name),
+                )
+            ),
+            state("joined"),
+        ],
+        [
+            *(go(f"{name}.on", name, f"{name}.end") for name in order),
+            go("outer", "done.state.outer", "joined"),
+        ],
+    )
+    host = Host(definition, Book())
+    for name in order:
+        assert host.state != ("joined",)
+        host.send(name)
+    assert host.state == ("joined",)
