@@ -135,7 +135,7 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True):
     changed: dict[str, Any] = {}
     """Conflict only: the fields the step set, which are not yet in the data."""
     event: Occurrence | None = None
-    """Handler only: the occurrence whose handling raised."""
+    """Handler only: the occurrence whose handling raised; `visit` is whose outcome or timer it is, 0 for none."""
 
 
 class Ending(msgspec.Struct, frozen=True, omit_defaults=True):

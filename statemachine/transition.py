@@ -191,13 +191,13 @@ def _work_out(
         return Outcome(turn.freeze(), tuple(turn.commands), verdict, tuple(turn.exited), tuple(turn.entered))
 
 
-def _deliver(turn: Turn, occurrence: Occurrence) -> None:
-    """Take an occurrence of the machine's own through the statechart."""
-    if not _try(turn, occurrence):
-        _unhandled(turn, occurrence)
+def _deliver(turn: Turn, occurrence: Occurrence, visit: int = 0) -> None:
+    """Take an occurrence of the machine's own, of a visit if it is of one, through the statechart."""
+    if not _try(turn, occurrence, visit):
+        _unhandled(turn, occurrence, visit)
 
 
-def _try(turn: Turn, occurrence: Occurrence) -> bool:
+def _try(turn: Turn, occurrence: Occurrence, visit: int = 0) -> bool:
     """Whether a transition was enabled by an occurrence.
 
     If its handling is known to raise, an incident stands in for it.
@@ -207,6 +207,7 @@ def _try(turn: Turn, occurrence: Occurrence) -> bool:
         turn.open_incident(
             "handler",
             f"Handling {occurrence.name!r} raised {failure.type}: {failure.message}",
+            visit=visit,
             failure=failure,
             event=occurrence,
         )
@@ -214,14 +215,17 @@ def _try(turn: Turn, occurrence: Occurrence) -> bool:
     return answer(turn, occurrence)
 
 
-def _unhandled(turn: Turn, occurrence: Occurrence) -> None:
+def _unhandled(turn: Turn, occurrence: Occurrence, visit: int) -> None:
     """An outcome without a transition leaves the run where it is.
 
     Guards whose order has no last arm are refused earlier.
     """
     if occurrence.name.startswith(("done.step.", "error.step.", "failed.step.")):
         turn.open_incident(
-            "handler", f"No transition is enabled by {occurrence.name!r} in {', '.join(turn.leaves)}", event=occurrence
+            "handler",
+            f"No transition is enabled by {occurrence.name!r} in {', '.join(turn.leaves)}",
+            visit=visit,
+            event=occurrence,
         )
 
 
@@ -278,7 +282,7 @@ def _elapsed(turn: Turn, told: Elapsed) -> Verdict:
     if timer.kind == "undo":
         return _undo_again(turn)
     if timer.kind == "after":
-        _deliver(turn, Occurrence(timer.event, timer.value, "platform", at=timer.due))
+        _deliver(turn, Occurrence(timer.event, timer.value, "platform", at=timer.due), timer.visit)
     elif timer.target:
         turn.commands.append(Send(timer.target, timer.event, timer.value, _sent_id(turn, timer), timer.send_id))
     else:

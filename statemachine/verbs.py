@@ -117,9 +117,11 @@ def _resolve_conflict(turn: Turn, told: Resolve, incident: Incident, pending: Pe
 def _resolve_handler(turn: Turn, told: Resolve, incident: Incident, deliver: Deliver) -> None:
     if told.verb == "done":
         raise RefusedVerb(turn.run, "done", "an event is handled by the workflow only; say 'retry' or 'skip'")
+    if told.verb == "retry" and incident.visit and incident.visit not in turn.visits.values():
+        raise RefusedVerb(turn.run, "retry", "it is about a state that was left since; say 'skip'")
     turn.close_incident(incident.number)
     if told.verb == "retry":
-        deliver(turn, incident.event or Occurrence(""))
+        deliver(turn, incident.event or Occurrence(""), incident.visit)
 
 
 def _resolve_undo(turn: Turn, told: Resolve) -> None:

@@ -28,8 +28,8 @@ from statemachine.macrostep import fold
 from statemachine.snapshot import Done, Ending, Failure, IncidentKind, Occurrence, Pending, Timer
 from statemachine.turn import Turn
 
-Deliver = Callable[[Turn, Occurrence], None]
-"""Takes an occurrence through the statechart, an error in its functions becoming an incident."""
+Deliver = Callable[[Turn, Occurrence, int], None]
+"""Takes an occurrence of a visit through the statechart, an error in its functions becoming an incident."""
 
 
 def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
@@ -57,7 +57,7 @@ def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
             return True
         _lay_over(turn, pending, changed)
     _arrive(turn, pending, changed)
-    deliver(turn, occurrence)
+    deliver(turn, occurrence, pending.visit)
     return True
 
 
@@ -124,7 +124,7 @@ def failed(turn: Turn, told: Failed, deliver: Deliver) -> bool:
     step = turn.chart.steps[told.step]
     if told.arm is not None:
         settle_pending(turn, pending)
-        deliver(turn, Occurrence(step.error_event(told.arm), told.failure, "platform"))
+        deliver(turn, Occurrence(step.error_event(told.arm), told.failure, "platform"), pending.visit)
     elif not told.recorded:
         _wait_for_a_person(
             turn, pending, "result", f"Step {step.name!r} took effect, but: {told.failure.message}", told.failure
@@ -182,7 +182,7 @@ def give_up(
     if step.undo is not None and not harmless and not turn.pivoted:
         turn.undo = (*turn.undo, Done(step.name, pending.visit, {}, unknown=True))
     if step.failed:
-        deliver(turn, Occurrence(step.failed_event, failure, "platform"))
+        deliver(turn, Occurrence(step.failed_event, failure, "platform"), pending.visit)
     else:
         saga.undo_run(turn, Ending("failed", failure))
 
@@ -251,7 +251,7 @@ def take_as_done(
     step = turn.chart.steps[pending.step]
     _lay_over(turn, pending, {field: value for field, value in changed.items() if field not in kept})
     _arrive(turn, pending, changed)
-    deliver(turn, Occurrence(step.succeeded_event, None, "platform"))
+    deliver(turn, Occurrence(step.succeeded_event, None, "platform"), pending.visit)
 
 
 def go_on_without(turn: Turn, pending: Pending, reason: str, *, harmless: bool, deliver: Deliver) -> None:
@@ -259,7 +259,7 @@ def go_on_without(turn: Turn, pending: Pending, reason: str, *, harmless: bool, 
     step = turn.chart.steps[pending.step]
     if turn.pivoted and not step.failed:
         settle_pending(turn, pending)
-        deliver(turn, Occurrence(step.succeeded_event, None, "platform"))
+        deliver(turn, Occurrence(step.succeeded_event, None, "platform"), pending.visit)
     else:
         give_up(turn, step, pending, Failure("Skipped", reason), harmless=harmless, deliver=deliver)
 

@@ -236,3 +236,38 @@ def test_a_fold_that_returns_no_data_has_failed() -> None:
     assert host.incident.kind == "result"
     assert "raised OtherData: expected data of type Book, got NoneType" in host.incident.message
     assert host.snapshot.data == Book(a=1)
+
+
+@pytest.mark.parametrize("what", ["done.step.work", "after.work"])
+def test_what_a_left_visit_still_has_to_say_does_not_move_the_next(what: str) -> None:
+    """An outcome or timer whose handling raised belongs to its visit: in the next, the step runs anew."""
+    fault = Fault()
+    definition = define(
+        [state("work"), state("rest"), state("there")],
+        [
+            go("work", "done.step.work", "there", "fault"),
+            go("work", "after.work", "there", "fault"),
+            go("work", "leave", "rest"),
+            go("rest", "back", "work"),
+        ],
+        steps=[step("work", "work")],
+        timers=[TimerSpec(state="work", event="after.work", delay=1.0)],
+        functions={"fault": fault},
+    )
+    host = Host(definition, Book())
+    if what == "done.step.work":
+        host.succeed("work")
+    else:
+        host.elapse("after")
+    fault.there = False
+    assert host.incident.event is not None
+    assert host.incident.event.name == what
+    host.send("leave")
+    host.send("back")
+    with pytest.raises(RefusedVerb, match="it is about a state that was left since; say 'skip'"):
+        host.resolve("retry")
+    assert host.state == ("work",)
+    host.resolve("skip")
+    assert not host.snapshot.incidents
+    host.succeed("work")
+    assert host.state == ("there",)
