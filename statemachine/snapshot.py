@@ -111,6 +111,8 @@ class Timer(msgspec.Struct, frozen=True, omit_defaults=True):
     value: Any = None
     send_id: str | None = None
     target: str | None = None
+    id: str = ""
+    """Delayed send only: the id its sender chose for the event; empty for none."""
 
 
 class Child(msgspec.Struct, frozen=True):

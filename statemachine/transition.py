@@ -286,12 +286,15 @@ def _elapsed(turn: Turn, told: Elapsed) -> Verdict:
     elif timer.target:
         turn.commands.append(Send(timer.target, timer.event, timer.value, _sent_id(turn, timer), timer.send_id))
     else:
-        _deliver(turn, Occurrence(timer.event, timer.value, at=timer.due, send_id=timer.send_id, origin=turn.run))
+        _deliver(
+            turn,
+            Occurrence(timer.event, timer.value, id=timer.id, at=timer.due, send_id=timer.send_id, origin=turn.run),
+        )
     return "accepted"
 
 
 def _sent_id(turn: Turn, timer: Timer) -> str:
-    return f"{turn.key('send', timer.number)}"
+    return timer.id or turn.key("send", timer.number)
 
 
 def _undo_again(turn: Turn) -> Verdict:

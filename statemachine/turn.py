@@ -192,13 +192,19 @@ class Turn:
     def note_send(self, request: SendRequest) -> None:
         """Note an event to send, now or by a timer."""
         self._sends += 1
-        name = request.id or f"{self.run}:{self._began.nonce}:{self._began.seq + 1}:{self._sends}"
         at = self.deadline(request.delay)
         if at > self.now:
             self.set_timer(
-                "send", at, event=request.name, value=request.value, send_id=request.send_id, target=request.to
+                "send",
+                at,
+                event=request.name,
+                value=request.value,
+                send_id=request.send_id,
+                target=request.to,
+                id=request.id or "",
             )
         else:
+            name = request.id or f"{self.run}:{self._began.nonce}:{self._began.seq + 1}:{self._sends}"
             self.commands.append(Send(request.to, request.name, request.value, name, request.send_id))
 
     def note_unsend(self, send_id: str) -> None:
@@ -230,9 +236,10 @@ class Turn:
         value: Any = None,
         send_id: str | None = None,
         target: str | None = None,
+        id: str = "",
     ) -> None:
         """Set a timer and say so to the host."""
-        timer = Timer(self.number(), due, kind, visit, event, value, send_id, target)
+        timer = Timer(self.number(), due, kind, visit, event, value, send_id, target, id)
         self.timers = (*self.timers, timer)
         self.commands.append(SetTimer(timer.number, due))
 
