@@ -156,11 +156,17 @@ class Outbox(Moment):
     __slots__ = ()
 
     def raise_event(self, event: Event) -> None:
-        """Handle this event in the run itself, before any from outside."""
+        """Handle this event in the run itself, before any from outside.
+
+        One that nothing takes waits if a state defers it, and is an incident if none does.
+
+        Raises:
+            UndeclaredEvent: No transition of the workflow takes this type.
+        """
         self._scope.raise_event(event_name(type(event)), event)
 
     def send(self, run: str, event: Event, *, id: str | None = None, delay: timedelta | None = None) -> None:
-        """Send an event to another run; it arrives once.
+        """Send an event to another run; it arrives once. One that is delayed is dropped if this run ends before.
 
         Args:
             run: The other run's id.

@@ -57,6 +57,8 @@ def settle(turn: Turn) -> None:
         if not enabled and turn.internal:
             turn.occurrence = turn.internal.popleft()
             enabled = select(turn, turn.occurrence.name)
+            if not enabled and turn.occurrence.kind == "internal" and not turn.chart.definition.descriptors:
+                _raised_in_vain(turn, turn.occurrence)
         elif not enabled:
             _begin_work(turn)
             if not turn.internal:
@@ -64,6 +66,18 @@ def settle(turn: Turn) -> None:
         if enabled:
             microstep(turn, enabled)
     raise EndlessLoop(turn.run, turn.chart.definition.name, turn.leaves, LONGEST)
+
+
+def _raised_in_vain(turn: Turn, occurrence: Occurrence) -> None:
+    """Nothing takes an event that a function raised: unless a state defers it, a person hears of it. SCXML drops it."""
+    if not turn.defer(occurrence):
+        unanswered(turn, occurrence)
+
+
+def unanswered(turn: Turn, occurrence: Occurrence, visit: int = 0) -> None:
+    """Open an incident for what must be answered and is not."""
+    said = f"No transition is enabled by {occurrence.name!r} in {', '.join(turn.leaves)}"
+    turn.open_incident("handler", said, visit=visit, event=occurrence)
 
 
 def select(turn: Turn, event: str) -> tuple[Arc, ...]:

@@ -47,7 +47,7 @@ from statemachine.inputs import (
     UndoFailed,
     Undone,
 )
-from statemachine.macrostep import answer, enter_machine, failure_of, select
+from statemachine.macrostep import answer, enter_machine, failure_of, select, unanswered
 from statemachine.snapshot import OVER, Failure, Occurrence, Snapshot, Timer
 from statemachine.turn import Turn, step_key
 
@@ -216,17 +216,13 @@ def _try(turn: Turn, occurrence: Occurrence, visit: int = 0) -> bool:
 
 
 def _unhandled(turn: Turn, occurrence: Occurrence, visit: int) -> None:
-    """An outcome without a transition leaves the run where it is.
+    """An outcome or a raised event without a transition leaves the run where it is.
 
-    Guards whose order has no last arm are refused earlier.
+    Guards of an outcome whose order has no last arm are refused earlier.
     """
-    if occurrence.name.startswith(("done.step.", "error.step.", "failed.step.")):
-        turn.open_incident(
-            "handler",
-            f"No transition is enabled by {occurrence.name!r} in {', '.join(turn.leaves)}",
-            visit=visit,
-            event=occurrence,
-        )
+    raised = occurrence.kind == "internal"
+    if raised or occurrence.name.startswith(("done.step.", "error.step.", "failed.step.")):
+        unanswered(turn, occurrence, visit)
 
 
 def _recall(turn: Turn) -> None:
@@ -266,10 +262,7 @@ def _received(turn: Turn, told: Received) -> Verdict:
         return "deferred"
     if _try(turn, occurrence):
         return "accepted"
-    if turn.chart.deferring(turn.leaves, occurrence.name):
-        turn.deferred = (*turn.deferred, occurrence)
-        return "deferred"
-    return "unmatched"
+    return "deferred" if turn.defer(occurrence) else "unmatched"
 
 
 def _elapsed(turn: Turn, told: Elapsed) -> Verdict:
@@ -286,10 +279,9 @@ def _elapsed(turn: Turn, told: Elapsed) -> Verdict:
     elif timer.target:
         turn.commands.append(Send(timer.target, timer.event, timer.value, _sent_id(turn, timer), timer.send_id))
     else:
-        _deliver(
-            turn,
-            Occurrence(timer.event, timer.value, id=timer.id, at=timer.due, send_id=timer.send_id, origin=turn.run),
-        )
+        sent = Occurrence(timer.event, timer.value, id=timer.id, at=timer.due, send_id=timer.send_id, origin=turn.run)
+        if not _try(turn, sent):
+            turn.defer(sent)
     return "accepted"
 
 

@@ -14,6 +14,7 @@ from statemachine.chart import Chart
 from statemachine.commands import CancelStep, CancelTimer, Command, RunStep, Send, SetTimer
 from statemachine.data import changed as changed_fields
 from statemachine.definition import StepSpec
+from statemachine.errors import UndeclaredEvent
 from statemachine.scope import Scope, SendRequest
 from statemachine.snapshot import (
     Child,
@@ -186,8 +187,22 @@ class Turn:
     # Noted by functions through their scope; in effect when the turn is committed.
 
     def note_raise(self, occurrence: Occurrence) -> None:
-        """Take an event into the internal queue."""
+        """Take an event into the internal queue.
+
+        Raises:
+            UndeclaredEvent: The workflow has no such event, so nothing could ever answer it.
+        """
+        definition = self.chart.definition
+        if occurrence.kind == "internal" and not definition.descriptors and occurrence.name not in definition.events:
+            raise UndeclaredEvent(definition.name, occurrence.name, definition.events)
         self.internal.append(occurrence)
+
+    def defer(self, occurrence: Occurrence) -> bool:
+        """Keep an event that nothing takes now, if an active state defers it."""
+        if self.chart.deferring(self.leaves, occurrence.name) is None:
+            return False
+        self.deferred = (*self.deferred, occurrence)
+        return True
 
     def note_send(self, request: SendRequest) -> None:
         """Note an event to send, now or by a timer."""
