@@ -17,7 +17,7 @@ from statemachine import saga, work
 from statemachine.errors import RefusedVerb
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
 from statemachine.macrostep import leave_all
-from statemachine.snapshot import OVER, Ending, Failure, Incident, Occurrence, Pending, Undoing
+from statemachine.snapshot import OVER, Done, Ending, Failure, Incident, Occurrence, Pending, Undoing
 from statemachine.turn import Turn
 from statemachine.work import Deliver
 
@@ -42,9 +42,14 @@ def cancel(turn: Turn, told: Cancel) -> None:
 
 
 def kill(turn: Turn, told: Kill) -> None:
-    """End now and undo nothing; the undo stack stays in the snapshot as the list of what was left."""
+    """End now and undo nothing; the undo stack stays in the snapshot as the list of what was left.
+
+    A pivot that nobody knows the outcome of is on that list, too.
+    """
     _refuse_over(turn, "kill")
+    pivots = [pending for pending in turn.pending if turn.chart.steps[pending.step].pivot]
     saga.drop_waiting(turn)
+    turn.undo = (*turn.undo, *(Done(pivot.step, pivot.visit, unknown=True) for pivot in pivots))
     turn.undoing = None
     turn.stopping = ()
     turn.ending = Ending("cancelled", Failure("Killed", told.reason or ""), told.actor, told.reason)

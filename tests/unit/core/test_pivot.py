@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from statemachine.errors import RefusedVerb
-from statemachine.inputs import IncidentVerb, Lost
+from statemachine.inputs import IncidentVerb, Kill, Lost
 from statemachine.retry import Retry
 from statemachine.snapshot import Failure
 from tests.unit.core.charts import NAMES, Book, five_steps
@@ -184,3 +184,17 @@ def test_a_pivot_whose_result_cannot_be_recorded_is_not_skipped(verb: IncidentVe
         host.succeed("three")
     assert host.snapshot.pivoted
     assert host.state == ("four",)
+
+
+@pytest.mark.parametrize("how", ["running", "asked about"])
+def test_kill_lists_a_pivot_that_may_have_happened(how: str) -> None:
+    """Of all that a killed run leaves, the payment that nobody knows about is what must be looked into."""
+    host = until("three", "three")
+    if how == "asked about":
+        host.fail("three", final=True)
+    host.tell(Kill("ops", "now"))
+    assert [(done.step, done.unknown) for done in host.snapshot.undo] == [
+        ("one", False),
+        ("two", False),
+        ("three", True),
+    ]
