@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import attrs
 
+LONGEST = 1e10
+"""Seconds, some 317 years: the longest that anything waits. What is later than the year 9999 is no time at all."""
+
 
 @attrs.frozen
 class Retry:
@@ -16,9 +19,10 @@ class Retry:
         attempts: How many attempts in all, the first included; at least 1.
         delay: Seconds before the second attempt.
         factor: What each further delay is multiplied by; at least 1.
-        cap: The longest delay, in seconds.
+        cap: The longest delay, in seconds; at most `LONGEST`.
         jitter: Share of the delay that is drawn at random, 0 to 1: a delay d becomes one between d * (1 - jitter) and
-            d. never: Exception types after which no further attempt is made.
+            d.
+        never: Exception types after which no further attempt is made.
 
     Raises:
         ValueError: A number is outside its range.
@@ -27,7 +31,11 @@ class Retry:
     attempts: int = attrs.field(default=1, validator=attrs.validators.ge(1))
     delay: float = attrs.field(default=1.0, kw_only=True, validator=attrs.validators.ge(0))
     factor: float = attrs.field(default=2.0, kw_only=True, validator=attrs.validators.ge(1))
-    cap: float = attrs.field(default=300.0, kw_only=True, validator=attrs.validators.ge(0))
+    cap: float = attrs.field(
+        default=300.0,
+        kw_only=True,
+        validator=attrs.validators.and_(attrs.validators.ge(0.0), attrs.validators.le(LONGEST)),
+    )
     jitter: float = attrs.field(
         default=0.5, kw_only=True, validator=attrs.validators.and_(attrs.validators.ge(0), attrs.validators.le(1))
     )

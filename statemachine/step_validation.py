@@ -9,6 +9,7 @@ from __future__ import annotations
 from statemachine.definition import StepSpec, TransitionSpec
 from statemachine.errors import BrokenStep
 from statemachine.outline import Outline
+from statemachine.retry import LONGEST
 
 
 class StepValidation:
@@ -54,8 +55,13 @@ class StepValidation:
                 step.state,
                 f"step {step.name} runs at most once, so it has no retries; drop once= or retry=",
             )
-        if step.timeout <= 0 or (step.overall is not None and step.overall <= 0):
-            raise BrokenStep(self._said, step.state, f"step {step.name} has no time at all; timeouts are above 0 s")
+        times = (step.timeout, step.overall, step.undo.timeout if step.undo else None)
+        if any(time is not None and not 0 < time <= LONGEST for time in times):
+            raise BrokenStep(
+                self._said,
+                step.state,
+                f"step {step.name} has no time at all, or has no end; timeouts are above 0 s and up to {LONGEST:.0e} s",
+            )
         if step.undo is not None and not step.effect:
             raise BrokenStep(
                 self._said, step.state, f"step {step.name} says effect=False and has an undo; drop one of the two"

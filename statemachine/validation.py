@@ -9,6 +9,7 @@ from __future__ import annotations
 from statemachine.definition import Definition, StateSpec, TransitionSpec
 from statemachine.errors import BrokenState, BrokenTransition
 from statemachine.outline import Outline
+from statemachine.retry import LONGEST
 from statemachine.step_validation import StepValidation
 
 RESERVED = ("done.", "error.", "failed.", "after.")
@@ -65,6 +66,10 @@ class _Validation:
         for timer in self._definition.timers:
             if timer.state not in states:
                 raise BrokenState(self._said, timer.state, f"timer {timer.event} is set in a state that is not there")
+            if not isinstance(timer.delay, str) and not 0 <= timer.delay <= LONGEST:
+                raise BrokenState(
+                    self._said, timer.state, f"a timer of {timer.delay} s is no time to wait; give 0 to {LONGEST:.0e} s"
+                )
 
     def _shape(self, spec: StateSpec) -> None:
         nested = [child for child in self._outline.below(spec.name) if child.kind != "history"]

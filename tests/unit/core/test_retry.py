@@ -60,7 +60,16 @@ def test_jitter_takes_away_its_share_at_most() -> None:
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"attempts": 0}, {"delay": -1}, {"factor": 0.5}, {"cap": -1}, {"jitter": 1.5}, {"jitter": -0.1}]
+    "numbers",
+    [
+        {"attempts": 0},
+        {"delay": -1},
+        {"factor": 0.5},
+        {"cap": -1},
+        {"cap": math.inf},
+        {"jitter": 1.5},
+        {"jitter": -0.1},
+    ],
 )
 def test_numbers_outside_their_range_are_refused(numbers: dict[str, float]) -> None:
     """At once, not at the first failure."""

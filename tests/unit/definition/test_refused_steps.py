@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from statemachine import Compound, Parallel, Retry, State, Workflow, after, always, joined, on, step, transaction
@@ -126,15 +128,18 @@ def test_once_with_retries() -> None:
                 return loan
 
 
-def test_no_time_at_all() -> None:
-    """A timeout is above zero."""
-    with refused(BrokenStep, "step one has no time at all", "first"):
+@pytest.mark.parametrize(
+    "times", [{"timeout": 0}, {"timeout": math.inf}, {"timeout": math.nan}, {"overall": 0}, {"overall": math.inf}]
+)
+def test_no_time_at_all(times: dict[str, float]) -> None:
+    """A timeout is above zero, and a deadline that can be reached."""
+    with refused(BrokenStep, "step one has no time at all, or has no end", "first"):
 
         class Broken(Workflow[Loan]):
             first = State(initial=True)
             last = State(final=True)
 
-            @step(first, to=last, timeout=0)
+            @step(first, to=last, **times)
             def one(self, loan: Loan) -> Loan:
                 return loan
 

@@ -9,7 +9,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from statemachine import Compound, Event, Parallel, State, Workflow, after, always, joined, on, on_entry
 from statemachine.errors import BrokenState, BrokenTransition
@@ -116,6 +120,17 @@ def test_a_timer_in_the_past() -> None:
             first = State(initial=True)
             last = State(final=True)
             one = after(timedelta(seconds=-1), source=first, to=last)
+
+
+@pytest.mark.parametrize("delay", [math.inf, math.nan, timedelta.max])
+def test_a_timer_beyond_all_time(delay: Any) -> None:
+    """It would be an error when its state is entered, and the run could never enter it."""
+    with refused(BrokenState, "is no time to wait; give 0 to 1e+10 s", "first"):
+
+        class Broken(Workflow[Loan]):
+            first = State(initial=True)
+            last = State(final=True)
+            one = after(delay, source=first, to=last)
 
 
 def test_a_timer_in_words() -> None:
