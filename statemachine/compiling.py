@@ -160,16 +160,26 @@ class _Compiler:
             if isinstance(item, Taking):
                 raise BrokenStep(self.said, None, f"{name} is a step without its method; use it as a decorator")
             if isinstance(item, Bindable):
+                seen.add(id(item.work))
                 yield name, item
             for one in _declared(item):
                 seen.add(id(one))
                 yield name, one
-        unnamed: Iterable[Declared] = vars(self.cls).get(DECLARED, ())
-        for one in unnamed:
-            if id(one) not in seen:
-                raise BrokenTransition(
-                    self.said, None, "a transition stands here without a name; assign it: name = …", one.place
-                )
+        written: Iterable[Declared | Work] = vars(self.cls).get(DECLARED, ())
+        for other in written:
+            if id(other) not in seen:
+                self._unseen(other)
+
+    def _unseen(self, one: Declared | Work) -> None:
+        """Refuse what was written in the class body and stands under no name of it any more."""
+        if isinstance(one, Declared):
+            reason = "a transition stands here without a name; assign it: name = …"
+            raise BrokenTransition(self.said, None, reason, one.place)
+        reason = "a step stands here without its method; use it as a decorator"
+        if one.function is not None:
+            hidden = one.function.__name__
+            reason = f"step {hidden} stands here, and its name is given to something else after it; rename one of them"
+        raise BrokenStep(self.said, None, reason, one.place)
 
     # Transitions.
 
@@ -326,6 +336,9 @@ class _Compiler:
     def _undo(self, work: Work) -> UndoSpec | None:
         if work.undo is None:
             return None
+        if work.other_undo is not None:
+            reason = f"step has two undos, {work.undo.__name__} and {work.other_undo.__name__}; make them one"
+            raise BrokenStep(self.said, None, reason, work.place)
         name = self.functions.step(work.undo, transactional=work.transactional, returns=type(None))
         return UndoSpec(function=name, retry=work.undo_retry, timeout=work.undo_timeout)
 

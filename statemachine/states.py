@@ -104,7 +104,7 @@ class State(Place):
         self.place = place()
 
     def __repr__(self) -> str:
-        return f"<State {self.path}>"
+        return f"<State {self.path or 'written at ' + self.place}>"
 
     @property
     def name(self) -> str:

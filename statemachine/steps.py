@@ -10,7 +10,7 @@ import attrs
 
 from statemachine.events import Call, Connection
 from statemachine.retry import Retry
-from statemachine.states import D, QuietArms, State, Targets, W, place
+from statemachine.states import D, QuietArms, State, Targets, W, note, place
 
 R = TypeVar("R")
 """What a step returns."""
@@ -42,6 +42,8 @@ class Work:
     place: str
     function: Callable[..., Any] | None = None
     undo: Callable[..., Any] | None = None
+    other_undo: Callable[..., Any] | None = None
+    """A second one, which is refused."""
     undo_retry: Retry = ONCE
     undo_timeout: float = DEFAULT_TIMEOUT
 
@@ -100,6 +102,13 @@ class Step(Bindable[F_co], Generic[D, F_co]):
         return taking if function is None else taking(function)
 
 
+def _take_undo(work: Work, function: Callable[..., Any]) -> None:
+    if work.undo is None:
+        work.undo = function
+    else:
+        work.other_undo = function
+
+
 class UndoOf(Generic[D]):
     """Takes the undo of a step."""
 
@@ -116,7 +125,7 @@ class UndoOf(Generic[D]):
     def __call__(self, function: Callable[[W, D, Call], Awaited[None]], /) -> Callable[[W, D, Call], Awaited[None]]: ...
     def __call__(self, function: Any, /) -> Any:
         """Note it."""
-        self._work.undo = function
+        _take_undo(self._work, function)
         return function
 
 
@@ -152,7 +161,7 @@ class TransactionUndoOf(Generic[D]):
     ) -> Callable[[W, D, Connection, Call], None]: ...
     def __call__(self, function: Any, /) -> Any:
         """Note it."""
-        self._work.undo = function
+        _take_undo(self._work, function)
         return function
 
 
@@ -161,6 +170,7 @@ class Taking:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        note(work)
 
     def _take(self, function: Any) -> Any:
         self._work.function = function

@@ -23,6 +23,12 @@ _NO_KEYS = (
     msgspec.inspect.BoolType,
     msgspec.inspect.NoneType,
 )
+_WITH_FIELDS = (
+    msgspec.inspect.StructType,
+    msgspec.inspect.DataclassType,
+    msgspec.inspect.NamedTupleType,
+    msgspec.inspect.TypedDictType,
+)
 _NESTED = ("item_type", "key_type", "value_type", "type")
 
 
@@ -68,7 +74,7 @@ def _faults(info: msgspec.inspect.Type, path: str, seen: set[Any]) -> Iterator[t
             yield from _faults(option, path, seen)
     elif isinstance(info, msgspec.inspect.DictType) and not _is_key(info.key_type):
         yield path, "has keys that JSON cannot hold; use str, int or another plain type, or a tuple of pairs"
-    elif isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DataclassType):
+    elif isinstance(info, _WITH_FIELDS):
         if info.cls not in seen:
             seen.add(info.cls)
             yield from _private(info.cls)

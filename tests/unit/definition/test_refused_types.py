@@ -79,6 +79,32 @@ class Within:
     a: tuple[Mapping[str, Anything], ...] = ()
 
 
+class Loose(TypedDict):
+    """A value of any type under a key."""
+
+    a: Any
+
+
+class AnyPair(NamedTuple):
+    """A value of any type in a place."""
+
+    a: Any
+
+
+@attrs.frozen
+class Inside:
+    """Both, in fields."""
+
+    a: tuple[Loose, ...] = ()
+
+
+@attrs.frozen
+class Beside:
+    """The other."""
+
+    a: AnyPair | None = None
+
+
 @attrs.frozen
 class Classless:
     """A field that is a class without fields."""
@@ -124,6 +150,8 @@ class OddKeys:
         (Derived, "Derived.b is private or not given at construction"),
         (Anything, "Anything.a is Any, whose values come back as other types; name the type"),
         (Within, "Anything.a is Any"),
+        (Inside, "Loose.a is Any"),
+        (Beside, "AnyPair.a is Any"),
         (Classless, "Classless.a is Plain, which cannot be stored"),
         (Undecodable, "data Undecodable cannot be decoded"),
         (OddKeys, "data: OddKeys.a has keys that JSON cannot hold"),
