@@ -16,6 +16,7 @@ from statemachine.definition import Code, Definition, StepSpec, TimerSpec, Trans
 from statemachine.errors import BrokenState, BrokenStep, BrokenTransition, DefinitionError
 from statemachine.events import Event, EventType, event_name, former_names
 from statemachine.functions import Functions
+from statemachine.given import check_former, check_line, check_work
 from statemachine.identity import hash_of
 from statemachine.signatures import Bound, Reader
 from statemachine.states import DECLARED, Arm, State
@@ -125,8 +126,7 @@ class _Compiler:
     # What only the class knows.
 
     def _check_line(self) -> None:
-        if not self.line.name or self.line.version < 1:
-            raise BrokenState(self.said, None, "a workflow has a name, and a version from 1")
+        check_line(self.said, self.line.name, self.line.version, self.line.was)
         for name in inspect.get_annotations(self.cls):
             item = vars(self.cls).get(name)
             if isinstance(item, State | Written | Bindable) or is_nested(item):
@@ -184,6 +184,13 @@ class _Compiler:
     # Transitions.
 
     def _transition(self, declared: Declared, name: str) -> None:
+        if not declared.source:
+            raise BrokenTransition(
+                self.said, None, f"{name} stands in no state; name those in which it happens", declared.place
+            )
+        if declared.to == ():
+            reason = f"{name} has to=() and leads nowhere; leave to= out, or name a state"
+            raise BrokenTransition(self.said, None, reason, declared.place)
         for reference in declared.source:
             source = self.tree.name(reference, None, declared.place)
             if declared.kind in {"entry", "exit"}:
@@ -239,6 +246,7 @@ class _Compiler:
         if not event.__struct_config__.frozen:
             raise BrokenTransition(self.said, source, f"event {name!r} is mutable; derive it with frozen=True", place)
         check_type(self.said, event, f"event {name}")
+        check_former(self.said, source, former_names(event))
         for former in former_names(event):
             if self.event_names.setdefault(former, name) != name:
                 raise BrokenTransition(
@@ -295,6 +303,7 @@ class _Compiler:
     def _step(self, work: Work) -> None:
         function = cast("Callable[..., Any]", work.function)
         source = self.tree.name(work.state, None, work.place)
+        check_work(self.said, source, work)
         into, returns = self._fold(work, function)
         step = StepSpec(
             name=function.__name__,

@@ -13,7 +13,8 @@ import attrs
 from statemachine.definition import StateSpec, TransitionSpec
 from statemachine.errors import BrokenState, BrokenTransition
 from statemachine.events import Event, event_name
-from statemachine.states import Compound, History, Nested, Parallel, State, Target
+from statemachine.given import check_deferred, check_former
+from statemachine.states import Compound, History, Nested, Parallel, State, Target, WorkflowObject
 from statemachine.steps import Bindable
 from statemachine.transitions import Written
 
@@ -49,6 +50,12 @@ class Tree:
                     parent,
                     f"{name!r} stands inside it; nested classes hold states only, so move it to the workflow's body",
                 )
+            elif isinstance(item, type) and not issubclass(item, WorkflowObject) and _holds(item):
+                raise BrokenState(
+                    self._workflow,
+                    f"{parent}.{name}" if parent else name,
+                    "it holds states; derive it from Compound or Parallel",
+                )
 
     def _place(self, name: str, item: Target, parent: str | None) -> None:
         path = f"{parent}.{name}" if parent else name
@@ -59,6 +66,9 @@ class Tree:
         if name in RESERVED:
             raise BrokenState(self._workflow, path, f"{name!r} is an attribute of its class already; rename the state")
         item.path = self._names[id(item)] = path
+        said = item if isinstance(item, State) else item.__options__
+        check_former(self._workflow, path, said.was)
+        check_deferred(self._workflow, path, said.defer)
         self.found.append(Found(path, parent, item))
         if is_nested(item):
             if item.__bases__ not in {(Compound,), (Parallel,)}:
@@ -71,9 +81,8 @@ class Tree:
         """The name of a state given by reference. Raises BrokenTransition when it is none of this workflow's."""
         name = self._names.get(id(target))
         if name is None:
-            raise BrokenTransition(
-                self._workflow, about, f"{target!r} is not a state of this workflow; name one of its own", place
-            )
+            way = "give several as a tuple" if isinstance(target, list) else "name one of its own"
+            raise BrokenTransition(self._workflow, about, f"{target!r} is not a state of this workflow; {way}", place)
         return name
 
     def initial(self, parent: str | None) -> str:
@@ -139,6 +148,10 @@ class Tree:
 def is_nested(item: object) -> TypeGuard[type[Nested]]:
     """Whether it is a compound's or a parallel state's class."""
     return isinstance(item, type) and issubclass(item, Nested)
+
+
+def _holds(item: type) -> bool:
+    return any(isinstance(one, State) or is_nested(one) for one in vars(item).values())
 
 
 def _acts(item: object) -> bool:
