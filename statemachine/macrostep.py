@@ -277,8 +277,10 @@ def fold(turn: Turn, name: str) -> Any:
 
 def _next_data(turn: Turn, function: Function) -> Any:
     data = function(turn.data, turn.occurrence or _NOTHING, turn.scope)
-    if type(data) is not type(turn.data):
-        raise OtherData(type(turn.data), type(data))
+    kind: type[Any] = type(turn.data)
+    given: type[Any] = type(data)  # pyright: ignore[reportUnknownVariableType] -- it may be anything
+    if given is not kind:
+        raise OtherData(kind, given)
     return data
 
 

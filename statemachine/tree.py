@@ -50,7 +50,7 @@ class Tree:
                     parent,
                     f"{name!r} stands inside it; nested classes hold states only, so move it to the workflow's body",
                 )
-            elif isinstance(item, type) and not issubclass(item, WorkflowObject) and _holds(item):
+            elif _holds(item):
                 raise BrokenState(
                     self._workflow,
                     f"{parent}.{name}" if parent else name,
@@ -150,8 +150,12 @@ def is_nested(item: object) -> TypeGuard[type[Nested]]:
     return isinstance(item, type) and issubclass(item, Nested)
 
 
-def _holds(item: type) -> bool:
-    return any(isinstance(one, State) or is_nested(one) for one in vars(item).values())
+def _holds(item: Any) -> bool:
+    """Whether it is a class with states in it that is neither a workflow nor derived from what holds them."""
+    if not isinstance(item, type) or issubclass(item, WorkflowObject):
+        return False
+    inside: dict[str, Any] = dict(vars(item))  # pyright: ignore[reportUnknownArgumentType]
+    return any(isinstance(one, State) or is_nested(one) for one in inside.values())
 
 
 def _acts(item: object) -> bool:

@@ -1,4 +1,4 @@
-"""Options of another type than their place takes: a name for a tuple of names, a number for a policy, a list of states."""
+"""Options of another type than their place takes: a name for a tuple of names, a number for a policy, a list."""
 
 # What is refused here at import is, where a checker can see it, refused by the checkers as well; see tests/typing.
 # mypy: disable-error-code="arg-type, call-overload, misc, truthy-bool, type-arg, type-var"
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from statemachine import Compound, Event, Retry, State, Workflow, on, on_entry, step, transaction
+from statemachine import Compound, Event, Retry, State, Workflow, after, on, on_entry, step, transaction
 from statemachine.errors import BrokenState, BrokenStep, BrokenTransition
 from tests.unit.definition.parts import Approve, Loan, refused
 
@@ -44,15 +44,18 @@ def test_former_names_of_a_workflow() -> None:
 
 
 def test_former_names_of_a_state() -> None:
-    """Of a compound's class as of a state."""
+    """Of a state as of the whole."""
     with refused(BrokenState, "was='old' is no tuple of names", "first"):
 
         class Broken(Workflow[Loan]):
             first = State(initial=True, was="old")
 
+
+def test_former_names_of_a_compound() -> None:
+    """A list is none either: what is compiled is never changed."""
     with refused(BrokenState, "was=['old'] is no tuple of names", "work"):
 
-        class Broken(Workflow[Loan]):  # type: ignore[no-redef]
+        class Broken(Workflow[Loan]):
             class work(Compound, initial=True, was=["old"]):
                 first = State(initial=True)
 
@@ -172,3 +175,53 @@ def test_states_in_a_plain_class() -> None:
 
             last = State(final=True)
             done = on(Approve, source=work.inner, to=last)
+
+
+# What stands in the class body and would be lost there.
+
+
+def test_a_step_without_name_and_method() -> None:
+    """Nobody would miss it."""
+    with refused(BrokenStep, "a step stands here without its method; use it as a decorator"):
+
+        class Broken(Workflow[Loan]):
+            first = State(initial=True)
+            last = State(final=True)
+            step(first, to=last)
+            lapse = after(1, source=first, to=last)
+
+
+def test_a_step_whose_name_is_taken() -> None:
+    """An undo called like its step stands in its place: the step would be gone, and nothing would say so."""
+    with refused(BrokenStep, "step hold stands here, and its name is given to something else after it"):
+
+        class Broken(Workflow[Loan]):
+            first = State(initial=True)
+            last = State(final=True)
+            lapse = after(1, source=first, to=last)
+
+            @step(first, to=last)
+            def hold(self, loan: Loan) -> Loan:  # pyright: ignore[reportRedeclaration]
+                return loan
+
+            @hold.undo  # type: ignore[no-redef]
+            def hold(self, loan: Loan) -> None: ...
+
+
+def test_a_step_with_two_undos() -> None:
+    """Only one of them would be called."""
+    with refused(BrokenStep, "step has two undos, release and refund; make them one"):
+
+        class Broken(Workflow[Loan]):
+            first = State(initial=True)
+            last = State(final=True)
+
+            @step(first, to=last)
+            def hold(self, loan: Loan) -> Loan:
+                return loan
+
+            @hold.undo
+            def release(self, loan: Loan) -> None: ...
+
+            @hold.undo(retry=Retry(3))
+            def refund(self, loan: Loan) -> None: ...

@@ -76,53 +76,6 @@ def test_a_step_without_its_method() -> None:
             one = step(first, to=last)
 
 
-def test_a_step_without_name_and_method() -> None:
-    """Nobody would miss it."""
-    with refused(BrokenStep, "a step stands here without its method; use it as a decorator"):
-
-        class Broken(Workflow[Loan]):
-            first = State(initial=True)
-            last = State(final=True)
-            step(first, to=last)
-            lapse = after(1, source=first, to=last)
-
-
-def test_a_step_whose_name_is_taken() -> None:
-    """An undo called like its step stands in its place: the step would be gone, and nothing would say so."""
-    with refused(BrokenStep, "step hold stands here, and its name is given to something else after it"):
-
-        class Broken(Workflow[Loan]):
-            first = State(initial=True)
-            last = State(final=True)
-            lapse = after(1, source=first, to=last)
-
-            @step(first, to=last)
-            def hold(self, loan: Loan) -> Loan:
-                return loan
-
-            @hold.undo  # type: ignore[no-redef]
-            def hold(self, loan: Loan) -> None: ...
-
-
-def test_a_step_with_two_undos() -> None:
-    """Only one of them would be called."""
-    with refused(BrokenStep, "step has two undos, release and refund; make them one"):
-
-        class Broken(Workflow[Loan]):
-            first = State(initial=True)
-            last = State(final=True)
-
-            @step(first, to=last)
-            def hold(self, loan: Loan) -> Loan:
-                return loan
-
-            @hold.undo
-            def release(self, loan: Loan) -> None: ...
-
-            @hold.undo(retry=Retry(3))
-            def refund(self, loan: Loan) -> None: ...
-
-
 def test_a_step_without_a_way_on() -> None:
     """When no guard holds, the run would stand still."""
     with refused(BrokenStep, "step one has no way on when no guard of to= holds", "first"):
