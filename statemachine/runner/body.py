@@ -113,7 +113,7 @@ class Body:
         self._working.append(self._spawn(self.writer.run()))
         found: recovery.Recovered = await self.writer.ask(Reading(recovery.recover))
         self._due = await self.writer.ask(Reading(lambda mover: mover.journal.next_due()))
-        if not self._open:
+        if self._ending is not None:
             return
         self._resume(found)
         # Until here whoever asks for something is answered as a client: it must not move what is being resumed.

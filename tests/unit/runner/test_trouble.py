@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from persistence import Busy, Change, CommitUnknown, MessageRecord, Stale, Unwritable
 from persistence.journal import Work
 from statemachine import NotAccepted, Runner, RunnerClosed
-from tests.unit.runner.desk import Confirm, Note, Order, Shop, World, until
+from tests.unit.runner.desk import Confirm, Note, Order, Shop, World, arrived, becomes, until
 from tests.unit.runner.trouble import TroubledJournal
 
 
@@ -34,19 +34,11 @@ def runner(world: World, journal: TroubledJournal) -> Iterator[Runner]:
         yield runner
 
 
-def becomes(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Come back when something is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 def test_many_refused_sends_of_one_id_are_all_refused(world: World) -> None:
     """However many stand in one commit, none is told that it was taken."""
     world.gate.clear()
 
-    async def story() -> list[object]:
+    async def story() -> Sequence[object]:
         async with Runner(TroubledJournal(), [Shop(world)]) as runner:
             run = await runner.start(Shop, Order("book"), id="o-1")
             sends = [run.send(Confirm(), id="m-1") for _ in range(20)]
@@ -177,14 +169,13 @@ def test_of_a_commit_that_happened_in_part_each_is_told_its_own(world: World) ->
         message = "2 of 4 were decided"
         raise CommitUnknown(message)
 
-    async def story() -> tuple[list[object], list[str]]:
+    async def story() -> tuple[Sequence[object], list[str]]:
         async with Runner(journal, [Shop(world)]) as runner:
             journal.spoil = half
             starts = [runner.start(Shop, Order("book"), id=f"o-{n}") for n in range(4)]
             said = await asyncio.gather(*starts, return_exceptions=True)
             for n in range(2):
-                while (await runner.look(f"o-{n}")).state != ("waiting",):
-                    await asyncio.sleep(0.005)
+                await arrived(runner, f"o-{n}", "waiting")
             return said, [found.id for found in await runner.list()]
 
     said, there = asyncio.run(story())
