@@ -82,9 +82,16 @@ BEGIN_ATTEMPT = "INSERT OR REPLACE INTO statemachine_attempt (run, visit, step, 
 
 END_ATTEMPT = "DELETE FROM statemachine_attempt WHERE run = ? AND visit = ?"
 
+# Runs that are as they should be are not written: at each start that would be all that wait.
 HOLD = """
-UPDATE statemachine_run SET held = ?
-WHERE over = 0 AND workflow = ? AND definition = ? AND states = ?
+UPDATE statemachine_run SET held = ?1
+WHERE over = 0 AND workflow = ?2 AND definition = ?3 AND states = ?4 AND held <> ?1
+"""
+
+# Apart, and by the index of held runs: there are few.
+RELEASE = """
+UPDATE statemachine_run INDEXED BY statemachine_run_held SET held = ''
+WHERE over = 0 AND workflow = ? AND definition = ? AND states = ? AND held <> ''
 """
 
 # -------------------------------------------------------------------------------------------------------------- reading
