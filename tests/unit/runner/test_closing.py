@@ -25,12 +25,6 @@ from tests.unit.runner.trouble import TroubledJournal
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def world() -> World:
-    """The world of one test."""
-    return World()
-
-
 def in_thread(work: Callable[[], Any]) -> Future[Any]:
     """Begin something that waits, in a thread of its own."""
     pool = ThreadPoolExecutor(1)

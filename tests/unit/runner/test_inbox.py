@@ -51,12 +51,6 @@ class Renamed(Workflow[Parcel], name="package", was=("parcel",)):
 
 
 @pytest.fixture
-def world() -> World:
-    """The world of one test."""
-    return World()
-
-
-@pytest.fixture
 def journal() -> MemoryJournal:
     """The journal of one test."""
     return MemoryJournal()

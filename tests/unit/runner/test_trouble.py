@@ -16,12 +16,6 @@ from tests.unit.runner.trouble import TroubledJournal
 
 
 @pytest.fixture
-def world() -> World:
-    """The world of one test."""
-    return World()
-
-
-@pytest.fixture
 def journal() -> TroubledJournal:
     """The journal of one test."""
     return TroubledJournal()
