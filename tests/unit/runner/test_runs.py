@@ -32,12 +32,6 @@ from tests.unit.runner.desk import Confirm, Gone, Note, Order, Reject, Shop, Unh
 
 
 @pytest.fixture
-def world() -> World:
-    """The world of one test."""
-    return World()
-
-
-@pytest.fixture
 def clock() -> VirtualClock:
     """The clock of one test."""
     return VirtualClock()
