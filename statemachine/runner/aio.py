@@ -29,8 +29,6 @@ from statemachine.workflow import Workflow
 D = TypeVar("D")
 Entries = list[Entry]
 _POLL = 0.02
-_VERB_PATIENCE = 30.0
-"""Seconds a client waits for the owner's answer to a verb."""
 
 
 class AsyncRun(Generic[D]):
@@ -200,7 +198,7 @@ class AsyncRunner:
 
         Raises:
             Refused: The run did not take it; the message says why.
-            TimeoutError: Nobody has taken it yet. It stays queued.
+            NotAnswered: Nobody has taken it yet. It stays queued.
         """
         if receipt.verdict != "queued":
             return receipt
@@ -208,7 +206,13 @@ class AsyncRunner:
         return Receipt(receipt.run, receipt.id, verdict, receipt.number)
 
     async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:
-        """Give a run an operator's verb. Raises RefusedVerb, or Refused where another process moves the run."""
+        """Give a run an operator's verb.
+
+        Raises:
+            RefusedVerb: It does not fit the run.
+            Refused: Likewise, said by the other process that moves the run.
+            NotAnswered: That process has not answered in 30 seconds. The verb stays queued.
+        """
         body = self._body
         body.check()
         asked = Asked(actor=told.actor, reason=told.reason)
