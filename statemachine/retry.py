@@ -18,7 +18,8 @@ class Retry:
         factor: What each further delay is multiplied by; at least 1.
         cap: The longest delay, in seconds.
         jitter: Share of the delay that is drawn at random, 0 to 1: a delay d becomes one between d * (1 - jitter) and
-            d. never: Exception types after which no further attempt is made.
+            d.
+        never: Exception types after which no further attempt is made.
 
     Raises:
         ValueError: A number is outside its range.

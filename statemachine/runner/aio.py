@@ -129,8 +129,7 @@ class AsyncRunner:
             id: The run's id, chosen by the caller; a random one when not given.
             tags: For finding it again with `list`.
             connection: The application's own connection to the same database. The start becomes part of its
-                transaction, and the
-                run begins when that commits.
+                transaction, and the run begins when that commits.
             actor: Who starts it.
 
         Raises:
