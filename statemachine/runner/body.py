@@ -257,11 +257,10 @@ class Body:
         fields = {"workflow": snapshot.workflow, "run": snapshot.run, "step": entry.name, "attempt": None}
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
-                "%s run %s: %s %s -> %s",
+                "%s run %s: %s -> %s",
                 snapshot.workflow,
                 snapshot.run,
-                entry.kind,
-                entry.name,
+                f"{entry.kind} {entry.name}".rstrip(),
                 ", ".join(snapshot.states),
                 extra=fields,
             )
@@ -342,7 +341,9 @@ class Body:
         self._answer(message, error)
 
     def _answer(self, message: MessageRecord, error: BaseException) -> None:
-        log.warning("Message %s to run %s was refused: %s", message.id, message.run, error)
+        kind = type(error).__qualname__  # and not its text, in which a handler may have put what is private
+        fields = {"workflow": None, "run": message.run, "step": None, "attempt": None}
+        log.warning("Message %s to run %s was refused: %s", message.id, message.run, kind, extra=fields)
         verdict = "refused" if isinstance(error, StateMachineError | RefusedVerb) else "failed"
         self.writer.ask(Answering(message.run, message.number, verdict, str(error)), must=True)
 
