@@ -176,6 +176,11 @@ class Steps:
             if job.cancel() or self._closing:
                 raise
             return await thread
+        except TimeoutError:
+            # asyncio hands a thread's TimeoutError over as a new one, without the traceback into the step.
+            if job.done() and (own := job.exception()) is not None:
+                raise own from None
+            raise
 
     async def _timed(self, work: Any, timeout: float) -> Any:
         task = asyncio.ensure_future(work)

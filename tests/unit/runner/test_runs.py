@@ -308,6 +308,20 @@ def test_the_log_has_fields_and_no_payload(world: World, caplog: pytest.LogCaptu
     assert (failed.__dict__["run"], failed.__dict__["step"], failed.__dict__["attempt"]) == ("o-1", "charge", 1)
 
 
+def test_an_error_is_kept_whole_also_when_a_thread_times_out(runner: Runner, world: World, clock: VirtualClock) -> None:
+    """The traceback leads into the step, whatever it raised."""
+    world.failures += [TimeoutError("no answer")] * 3
+    run = runner.start(Shop, Order("book"))
+    for attempt in (1, 2):
+        while len([entry for entry in run.journal() if entry.kind == "failed"]) < attempt:
+            pass
+        clock.advance(300)
+    error = run.result(5).error
+    assert error is not None
+    assert (error.type, error.message) == ("TimeoutError", "no answer")
+    assert "in reserve" in error.traceback
+
+
 class Picky(Workflow[Order], name="picky"):
     waiting = State(initial=True)
     sent = State(final=True)
