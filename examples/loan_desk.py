@@ -123,8 +123,7 @@ def someone_else(loan: Loan, event: Approve) -> bool:
 # The workflow.
 
 
-ASKING = Retry(12, delay=0.05, cap=0.5)
-"""How often the bureau is asked, in seconds apart."""
+ASKING = Retry(12, delay=0.05, cap=0.5)  # of the bureau, which only answers: it has no effect
 
 
 class LoanDesk(Workflow[Loan], name="loan-desk", version=1):
@@ -162,8 +161,6 @@ class LoanDesk(Workflow[Loan], name="loan-desk", version=1):
     paid = State(final=True)
     declined = State(final=True)
     undone = State(final=True, compensate=True)
-
-    # The bureau only answers questions, so there is nothing to undo.
 
     @step(screening, to=(declined.when(unlikely), checks), effect=False, retry=ASKING, timeout=2)
     def screen(self, loan: Loan, call: Call) -> Loan:

@@ -64,7 +64,7 @@ class Torn(sqlite3.Connection):
 
     armed = False
 
-    def cursor(self, _factory: Any = None) -> Any:
+    def cursor(self, factory: Any = None) -> Any:
         """Statements go through it."""
         return super().cursor(TornCursor)
 
