@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ from examples.loan_desk_checks import Check
 from statemachine.runner import Entry
 
 WIDTH = 24
+NARROWEST = 6
+"""Columns that the bar takes, at most and at least."""
 INCIDENTS = {
     "PaymentQueried": "the bank wants to speak to a person before it pays",
     "crashes": "a step was running at three kills",
@@ -53,13 +56,19 @@ class Progress:
 
     def show(self, done: int, rest: str) -> None:
         """Where it stands."""
-        filled = WIDTH * done // self._total
-        bar = f"{'█' * filled}{'░' * (WIDTH - filled)} {done:>4}/{self._total}  {rest}"
+        figures = f" {done:>4}/{self._total}  {rest}"
         if self._live:
-            print(f"\r\x1b[K{bar}", end="", file=self._to, flush=True)
+            # A line that is wider than the terminal wraps, and then each drawing of it leaves a line behind.
+            room = shutil.get_terminal_size().columns - 1
+            drawn = self._bar(done, max(NARROWEST, min(WIDTH, room - len(figures)))) + figures
+            print(f"\r\x1b[K{drawn[:room]}", end="", file=self._to, flush=True)
         elif done * 10 // self._total > self._tenth:
             self._tenth = done * 10 // self._total
-            self.say(bar)
+            self.say(self._bar(done, WIDTH) + figures)
+
+    def _bar(self, done: int, width: int) -> str:
+        filled = width * done // self._total
+        return "█" * filled + "░" * (width - filled)
 
     def end(self) -> None:
         """Leave the last bar where it is."""

@@ -23,6 +23,7 @@ StateMachineError
 │   ├── BeingUndone               … it is being undone
 │   ├── Refused                   … a message was refused by the process that moves it
 │   ├── NotOver                   … it has not ended in the time given
+│   ├── NotAnswered               … the process that moves it has not answered in the time given
 │   ├── RunHeld                   … no workflow here can move it
 │   ├── NotStored                 … a value does not come back equal
 │   └── TooLarge                  … a value is larger than the limit
@@ -101,7 +102,10 @@ class OtherData(DataError):
     def __init__(self, expected: type, got: type) -> None:
         self.expected = expected
         self.got = got
-        super().__init__(f"expected data of type {expected.__qualname__}, got {got.__qualname__}")
+        super().__init__(
+            f"expected data of type {expected.__qualname__}, got {got.__qualname__}; return the data with the fields "
+            "that changed (see evolve), or name a fold for another result (into=)"
+        )
 
 
 class UnknownField(DataError):
@@ -160,7 +164,8 @@ class RefusedVerb(StateMachineError):
         self.verb = verb
         self.reason = reason
         self.wait = wait
-        super().__init__(f"Cannot {verb} run {run!r}: {reason}.")
+        asked = f"mark as done in run {run!r}" if verb == "done" else f"{verb} run {run!r}"
+        super().__init__(f"Cannot {asked}: {reason}.")
 
 
 class RunError(StateMachineError):
@@ -242,6 +247,17 @@ class NotOver(RunError, TimeoutError):
         )
 
 
+class NotAnswered(RunError, TimeoutError):
+    """What was put into the inbox was not taken in time; it stays there."""
+
+    def __init__(self, run: str, journal: str, seconds: float | None) -> None:
+        super().__init__(
+            run,
+            f"Run {run!r}: no runner has taken the message from {journal} in {seconds} s. It stays queued there; see "
+            "that the process that owns the journal is up.",
+        )
+
+
 class RunHeld(RunError):
     """No workflow that was given to this runner can move the run; its events wait."""
 
@@ -273,7 +289,10 @@ class UnknownWorkflow(StateMachineError, LookupError):
     """A workflow that was not given to this runner."""
 
     def __init__(self, workflow: str, known: Iterable[str]) -> None:
-        super().__init__(f"This runner was not given workflow {workflow!r}; it has: {', '.join(known) or 'none'}.")
+        super().__init__(
+            f"This runner was not given workflow {workflow!r}; it has: {', '.join(known) or 'none'}. Give it where it "
+            "is made: Runner(journal, [YourWorkflow(...)]); a Client may be given YourWorkflow.definition."
+        )
 
 
 class BlockingCall(StateMachineError, RuntimeError):

@@ -118,7 +118,8 @@ def _missing(connection: sqlite3.Connection, path: str, *, adopt: bool) -> bool:
     if others and not applied and not adopt:
         msg = (
             f"{path!r} is a database with tables of its own ({', '.join(others[:5])}) and no journal. "
-            "To keep a journal beside them say adopt=True: the file is put into WAL mode, your tables stay as they are."
+            "To keep a journal beside them give SQLiteJournal(path, adopt=True): the file is put into WAL mode, your "
+            "tables stay as they are."
         )
         raise Foreign(msg)
     return applied != set(MIGRATIONS)

@@ -131,8 +131,7 @@ class AsyncRunner:
             id: The run's id, chosen by the caller; a random one when not given.
             tags: For finding it again with `list`.
             connection: The application's own connection to the same database. The start becomes part of its
-                transaction, and the
-                run begins when that commits.
+                transaction, and the run begins when that commits.
             actor: Who starts it.
 
         Raises:
@@ -201,7 +200,7 @@ class AsyncRunner:
 
         Raises:
             Refused: The run did not take it; the message says why.
-            TimeoutError: Nobody has taken it yet. It stays queued.
+            NotAnswered: Nobody has taken it yet. It stays queued.
         """
         if receipt.verdict != "queued":
             return receipt
@@ -209,7 +208,13 @@ class AsyncRunner:
         return Receipt(receipt.run, receipt.id, verdict, receipt.number)
 
     async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:
-        """Give a run an operator's verb. Raises RefusedVerb, or Refused where another process moves the run."""
+        """Give a run an operator's verb.
+
+        Raises:
+            RefusedVerb: It does not fit the run.
+            Refused: Likewise, said by the other process that moves the run.
+            NotAnswered: That process has not answered in 30 seconds. The verb stays queued.
+        """
         body = self._body
         body.check()
         asked = Asked(actor=told.actor, reason=told.reason)

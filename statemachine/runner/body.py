@@ -322,12 +322,11 @@ class Body:
         snapshot, entry = moved.outcome.snapshot, moved.entry
         step = None if entry.kind == "event" else entry.name or None
         log.debug(
-            "%s run %s: %s %s -> %s",
+            "%s run %s: %s -> %s",
             snapshot.workflow,
             snapshot.run,
-            entry.kind,
-            entry.name,
-            snapshot.states,
+            f"{entry.kind} {entry.name}".rstrip(),
+            ", ".join(snapshot.states),
             extra=_fields(snapshot.workflow, snapshot.run, step, None),
         )
         for incident in moved.opened:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from persistence import MessageRecord
-from statemachine.errors import AlreadyStarted, NoSuchRun, Refused
+from statemachine.errors import AlreadyStarted, NoSuchRun, NotAnswered, Refused
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
@@ -68,7 +68,7 @@ class Post:
         return Receipt(run, id, put.verdict or "queued", put.number)
 
     async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:
-        """Put an operator's verb and wait for the answer. Raises Refused, TimeoutError."""
+        """Put an operator's verb and wait for the answer. Raises Refused, NotAnswered."""
         raw = msgspec.json.encode(told)
         nonce = self._body.clock.nonce()
         name = str(told.__struct_config__.tag)
@@ -104,13 +104,19 @@ class Post:
         return await self._body.io(lambda: self._body.journal.put(message))
 
     async def answer(self, run: str, number: int, timeout: float | None) -> str:
-        """Wait for the verdict on a message. Raises Refused, TimeoutError."""
-        async with asyncio.timeout(timeout):
-            while True:
-                self._body.check()
-                message = await self._body.io(lambda: self._body.journal.message(number))
-                if message is not None and message.verdict:
-                    if message.verdict in {"refused", "failed"}:
-                        raise Refused(run, message.answer.decode())
-                    return message.verdict
-                await asyncio.sleep(_POLL)
+        """Wait for the verdict on a message. Raises Refused, NotAnswered."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._answer(run, number)
+        except TimeoutError:
+            raise NotAnswered(run, self._body.journal.name, timeout) from None
+
+    async def _answer(self, run: str, number: int) -> str:
+        while True:
+            self._body.check()
+            message = await self._body.io(lambda: self._body.journal.message(number))
+            if message is not None and message.verdict:
+                if message.verdict in {"refused", "failed"}:
+                    raise Refused(run, message.answer.decode())
+                return message.verdict
+            await asyncio.sleep(_POLL)

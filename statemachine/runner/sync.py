@@ -275,7 +275,7 @@ class Runner:
         return self.wait(there.send(run, event, id=id, actor=actor, reason=reason))
 
     def verdict(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
-        """Wait for what became of a queued event. Raises Refused, TimeoutError."""
+        """Wait for what became of a queued event. Raises Refused, NotAnswered."""
         return self.wait(self._there.verdict(receipt, timeout))
 
     def get(self, id: str) -> Run[Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
 from statemachine.runner.attempts import contained
 
-_Job = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
+_Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
 
 class Threads:
@@ -37,32 +37,37 @@ class Threads:
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Call a function in a thread; `room` was waited for. Cancelling the future does not reach the thread."""
-        job: Future[Any] = Future()
-        job.set_running_or_notify_cancel()
-        done = asyncio.wrap_future(job)
-        done.add_done_callback(self._over)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Any] = loop.create_future()
         if self._free:
             self._free -= 1
         else:
             self._made += 1
             threading.Thread(target=self._work, name=f"statemachine-step-{self._made}", daemon=True).start()
-        self._jobs.put((job, function, arguments))
+        self._jobs.put((loop, done, function, arguments))
         return done
-
-    def _over(self, _done: asyncio.Future[Any]) -> None:
-        self._free += 1
-        self._room.release()
 
     def _work(self) -> None:
         while (taken := self._jobs.get()) is not None:
-            job, function, arguments = taken
+            loop, done, function, arguments = taken
+            result, failure = None, None
             try:
                 result = contained(function, *arguments)
-            except Exception as error:  # noqa: BLE001 -- it is the future's
-                job.set_exception(error)
-            else:
-                job.set_result(result)
-            del taken, job, function, arguments
+            except Exception as error:  # noqa: BLE001 -- it is the future's, with its traceback into the step
+                failure = error
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                loop.call_soon_threadsafe(self._over, done, result, failure)
+            del taken, done, function, arguments, result, failure
+
+    def _over(self, done: asyncio.Future[Any], result: Any, failure: Exception | None) -> None:
+        self._free += 1
+        self._room.release()
+        if done.done():
+            return
+        if failure is None:
+            done.set_result(result)
+        else:
+            done.set_exception(failure)
 
     def close(self) -> None:
         """Let each thread end when its step has."""

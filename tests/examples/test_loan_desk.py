@@ -258,6 +258,17 @@ def test_a_bar_is_redrawn_on_a_terminal() -> None:
     assert drawn[3] == f"{'█' * 24}   10/10  all\n"
 
 
+@pytest.mark.parametrize("columns", [20, 80, 132])
+def test_a_bar_never_wraps(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fits on a narrow terminal, where a wrapped line could not be drawn again in its place."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal = Terminal()
+    Progress(1000, to=terminal).show(500, "paid 301  declined 172  undone 27  with clerks 31  kills 3/5")
+    drawn = terminal.getvalue().removeprefix("\r\x1b[K")
+    assert len(drawn) < columns
+    assert drawn.startswith("█" * 3 + "░" * 3 if columns < 132 else "█" * 12 + "░" * 12)
+
+
 def test_a_bar_is_a_line_each_tenth_elsewhere() -> None:
     """A log file gets eleven lines, however often the bar is shown."""
     log = StringIO()

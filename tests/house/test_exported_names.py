@@ -11,11 +11,11 @@ import statemachine.testing
 
 PUBLIC: dict[str, str] = {
     "statemachine": """
-        AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection
-        Definition DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotOver NotStored Outbox
-        Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner
-        RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow after always
-        check evolve joined on on_entry on_exit step transaction waive
+        AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection Definition
+        DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver NotStored
+        OpenedBeforeFork Outbox Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary
+        RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
+        after always check evolve joined on on_entry on_exit step transaction waive
     """,
     "statemachine.runner": """
         AsyncRun AsyncRunner Client Clock Entry Receipt Result Run RunSummary RunView Runner SystemClock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from statemachine import Client, RefusedVerb
+from statemachine import Client, NotAnswered, Refused
 from tests.typing.accepted.loan import Bank, Bureau, LoanApproval
 
 
@@ -33,6 +33,6 @@ def main(bureau: Bureau, bank: Bank) -> None:
                 run.skip(number, reason=reason, actor="night shift")
             else:
                 run.done(number, reason=reason, actor="night shift")
-        except RefusedVerb as error:
+        except (Refused, NotAnswered) as error:
             sys.exit(str(error))
         print(run.status, run.state)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from persistence import MemoryJournal
 from statemachine import (
     AlreadyStarted,
     BlockingCall,
+    Client,
     HandlerFailed,
     NoSuchRun,
     NotAccepted,
@@ -23,9 +26,13 @@ from statemachine import (
     Runner,
     RunnerClosed,
     RunOver,
+    State,
     TooLarge,
     UndeclaredEvent,
     UnknownWorkflow,
+    Workflow,
+    on,
+    on_entry,
 )
 from statemachine.testing import VirtualClock
 from tests.unit.runner.desk import Confirm, Gone, Note, Order, Reject, Shop, Unheard, World, until, until_incident
@@ -293,3 +300,42 @@ def test_the_log_has_fields_and_no_payload(world: World, caplog: pytest.LogCaptu
     assert "secret" not in caplog.text
     failed = next(record for record in caplog.records if record.levelno == logging.WARNING)
     assert (failed.__dict__["run"], failed.__dict__["step"], failed.__dict__["attempt"]) == ("o-1", "charge", 1)
+
+
+def test_an_error_is_kept_whole_also_when_a_thread_times_out(runner: Runner, world: World, clock: VirtualClock) -> None:
+    """The traceback leads into the step, whatever it raised."""
+    world.failures += [TimeoutError("no answer")] * 3
+    run = runner.start(Shop, Order("book"))
+    for attempt in (1, 2):
+        while len([entry for entry in run.journal() if entry.kind == "failed"]) < attempt:
+            pass
+        clock.advance(300)
+    error = run.result(5).error
+    assert error is not None
+    assert (error.type, error.message) == ("TimeoutError", "no answer")
+    assert "in reserve" in error.traceback
+
+
+class Picky(Workflow[Order], name="picky"):
+    waiting = State(initial=True)
+    sent = State(final=True)
+    confirm = on(Confirm, source=waiting, to=sent)
+
+    @on_entry(waiting)
+    def look(self, order: Order) -> Order:
+        message = f"what is a {order.item}?"
+        raise ValueError(message)
+
+
+def test_what_a_handler_says_stays_out_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It may be private: the log has the run and the kind of the refusal."""
+    file = tmp_path / "journal.db"
+    with Runner(file, [Picky()]), Client(file, [Picky()]) as client:
+        client.start(Picky, Order("secret"), id="o-1")
+        end = time.monotonic() + 5
+        while not (told := [record for record in caplog.records if record.levelno == logging.WARNING]):
+            assert time.monotonic() < end
+            time.sleep(0.005)
+    assert told[0].getMessage().endswith("to run o-1 was refused: HandlerFailed")
+    assert told[0].__dict__["run"] == "o-1"
+    assert "secret" not in caplog.text
