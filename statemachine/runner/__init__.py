@@ -6,6 +6,7 @@ from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.run import Run
+from statemachine.runner.story import Attempt, Story, StoryLine
 from statemachine.runner.sync import Client, Runner
 from statemachine.runner.verify import Verified
 from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
@@ -13,6 +14,7 @@ from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunVie
 __all__ = [
     "AsyncRun",
     "AsyncRunner",
+    "Attempt",
     "Client",
     "Clock",
     "Entry",
@@ -22,6 +24,8 @@ __all__ = [
     "RunSummary",
     "RunView",
     "Runner",
+    "Story",
+    "StoryLine",
     "SystemClock",
     "Transitioned",
     "Verified",

@@ -21,6 +21,7 @@ from statemachine.runner.mover import Loaded
 from statemachine.runner.post import Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
+from statemachine.runner.story import Story, tell
 from statemachine.runner.verify import Verified, verify
 from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
 from statemachine.states import Nested, State
@@ -99,6 +100,10 @@ class AsyncRun(Generic[D]):
     async def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Its journal from the line after number `after`, oldest first."""
         return await self._runner.journal(self.id, after=after, limit=limit)
+
+    async def story(self) -> Story:
+        """See `AsyncRunner.story`."""
+        return await self._runner.story(self.id)
 
 
 class AsyncRunner:
@@ -336,6 +341,16 @@ class AsyncRunner:
         record = await self._record(run)
         hosted = self._body.workflows.named(record.workflow)
         return await self._body.io(lambda: verify(hosted, record, _entries(self._body.journal, run, record.seq)))
+
+    async def story(self, run: str) -> Story:
+        """What each entry of a run's journal left and entered, and each attempt of its work.
+
+        It takes time and memory in proportion to the journal. Raises NoSuchRun, UnknownWorkflow.
+        """
+        self._body.check()
+        record = await self._record(run)
+        hosted = self._body.workflows.named(record.workflow)
+        return await self._body.io(lambda: tell(hosted, record, _entries(self._body.journal, run, record.seq)))
 
     @asynccontextmanager
     async def watch(self, run: str) -> AsyncGenerator[AsyncIterator[Transitioned]]:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
 from statemachine.runner.aio import AsyncRun
+from statemachine.runner.story import Story
 from statemachine.runner.views import Entry, Receipt, Result, RunView
 from statemachine.snapshot import Incident
 from statemachine.states import Nested, State
@@ -102,3 +103,7 @@ class Run(Generic[D]):
     def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Its journal from the line after number `after`, oldest first."""
         return self._wait(self._run.journal(after=after, limit=limit))
+
+    def story(self) -> Story:
+        """See `AsyncRunner.story`."""
+        return self._wait(self._run.story())
