@@ -31,7 +31,7 @@ PUBLIC: dict[str, str] = {
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked Journal JournalError LiveGroup MemoryJournal MessageRecord
-        NewerSchema NotStorable Owned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
+        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
         Work wal_reset_race
     """,
 }
