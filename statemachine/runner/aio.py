@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from persistence import EntryRecord, Journal, Query, RunRecord
+import msgspec
+
+from persistence import EntryRecord, Journal, Pruned, Query, RunRecord
 from statemachine.errors import NoSuchRun, NotOver, RunHeld
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
-from statemachine.runner.mover import Loaded
+from statemachine.runner.operations import REMEMBER, Health, PruneBody, Pruning, health
 from statemachine.runner.post import Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
 from statemachine.runner.story import Story, tell
 from statemachine.runner.verify import Verified, verify
-from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.runner.views import Entry, Plain, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.snapshot import Snapshot
 from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
@@ -44,9 +47,9 @@ class AsyncRun(Generic[D]):
     def __repr__(self) -> str:
         return f"AsyncRun({self.id!r})"
 
-    async def look(self) -> RunView[D]:
-        """The run as it is now. Raises NoSuchRun."""
-        return await self._runner.look(self.id)
+    async def look(self, *, plain: bool = False) -> RunView[D]:
+        """See `AsyncRunner.look`."""
+        return await self._runner.look(self.id, plain=plain)
 
     async def within(self, state: State | type[Nested] | str) -> bool:
         """Whether a state, or a compound by its class or name, is active."""
@@ -169,7 +172,7 @@ class AsyncRunner:
 
         Args:
             run: The run's id.
-            event: The event.
+            event: The event; or `Plain`, by its name and JSON values.
             id: By which a resend is known: the same id again gets the first verdict and changes nothing.
             actor: Who sends it.
             reason: Why.
@@ -192,7 +195,7 @@ class AsyncRunner:
         if body.owner and connection is None:
             asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason)
             try:
-                verdict: str = await body.ask(Sending(run, None, event, asked))
+                verdict: str = await body.ask(_sending(run, event, asked))
             except RunHeld as held:
                 if not self._post.knows(held.workflow):
                     raise
@@ -222,12 +225,28 @@ class AsyncRunner:
             return
         await self._post.command(run, told)
 
+    async def start_plain(
+        self, workflow: str, data: Plain, *, id: str, tags: Mapping[str, str] | None = None, actor: str | None = None
+    ) -> Receipt:
+        """Start a run of a workflow by name, with JSON values as its data; for tools that know no workflow.
+
+        Returns:
+            `queued`: whoever owns the journal takes it; `verdict` waits for that.
+        """
+        self._body.check()
+        put = await self._post.start_plain(workflow, id, data, dict(tags or {}), actor=actor)
+        return Receipt(id, put.id, put.verdict or "queued", put.number)
+
     def get(self, id: str) -> AsyncRun[Any]:
         """A handle on a run, whether it exists or not."""
         return AsyncRun(self, id)
 
-    async def look(self, run: str) -> RunView[Any]:
+    async def look(self, run: str, *, plain: bool = False) -> RunView[Any]:
         """A run as it is now.
+
+        Args:
+            run: Its id.
+            plain: Give its data as JSON values, whether its workflow is known here or not.
 
         Raises:
             NoSuchRun: There is none.
@@ -235,8 +254,10 @@ class AsyncRunner:
         """
         self._body.check()
         record = await self._record(run)
+        if plain:
+            return RunView[Any].of(record, msgspec.json.decode(record.snapshot, type=Snapshot[Any]))
         hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(Loaded(record, hosted.stored.thaw(record.snapshot), hosted))
+        return RunView[Any].of(record, hosted.stored.thaw(record.snapshot))
 
     async def _record(self, run: str) -> RunRecord:
         record = await self._body.io(lambda: self._body.journal.run(run))
@@ -335,6 +356,39 @@ class AsyncRunner:
         records = await self._body.io(lambda: self._body.journal.entries(run, after, limit))
         return [Entry.of(record) for record in records]
 
+    async def log(self, *, after: int = -1, limit: int = 1000) -> Entries:
+        """The journal of all runs in the order of their commits, from the entry after number `after`.
+
+        Without it, the last `limit` of them.
+        """
+        self._body.check()
+        records = await self._body.io(lambda: self._body.journal.log(after, limit))
+        return [Entry.of(record) for record in records]
+
+    async def health(self) -> Health:
+        """How the journal is: its owner, what needs a person, what is late, how large it is."""
+        self._body.check()
+        return await self._body.io(lambda: health(self._body.journal, self._body.clock.now()))
+
+    async def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
+        """Remove, in one commit, the runs that ended before a time, with their journal and answered messages.
+
+        Args:
+            before: The UTC time.
+            remember: How long from now their event ids are remembered, so that a late resend gets its first verdict.
+            dry: Only count.
+
+        Raises:
+            Refused, TimeoutError: Where another process moves the runs: it refused, or nobody took it.
+        """
+        self._body.check()
+        until = self._body.clock.now() + remember
+        body = PruneBody(to_micros(before), to_micros(until), dry)
+        if self._body.owner:
+            pruned: Pruned = await self._body.ask(Pruning(body))
+            return pruned
+        return await self._post.prune(body)
+
     async def verify(self, run: str) -> Verified:
         """Fold a run's journal again through the core and compare. Raises NoSuchRun, UnknownWorkflow."""
         self._body.check()
@@ -370,6 +424,12 @@ class AsyncRunner:
             watchers.discard(queue)
             if not watchers:
                 self._body.watchers.pop(run, None)
+
+
+def _sending(run: str, event: object, asked: Asked) -> Sending:
+    if isinstance(event, Plain):
+        return Sending(run, event.name, msgspec.Raw(msgspec.json.encode(event.fields)), asked)
+    return Sending(run, None, event, asked)
 
 
 def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:

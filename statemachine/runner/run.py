@@ -34,9 +34,9 @@ class Run(Generic[D]):
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
 
-    def look(self) -> RunView[D]:
-        """The run as it is now. Raises NoSuchRun."""
-        return self._wait(self._run.look())
+    def look(self, *, plain: bool = False) -> RunView[D]:
+        """See `AsyncRunner.look`."""
+        return self._wait(self._run.look(plain=plain))
 
     @property
     def state(self) -> tuple[str, ...]:

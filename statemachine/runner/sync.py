@@ -11,21 +11,22 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from persistence import Codec, Journal, SQLiteJournal
+from persistence import Codec, Journal, Pruned, SQLiteJournal
 from statemachine.definition import Definition
 from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
-from statemachine.runner.aio import AsyncRunner
+from statemachine.runner.aio import AsyncRunner, Entries
 from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
+from statemachine.runner.operations import REMEMBER, Health
 from statemachine.runner.run import Run
 from statemachine.runner.verify import Verified
-from statemachine.runner.views import Receipt, Result, RunSummary, Transitioned
+from statemachine.runner.views import Plain, Receipt, Result, RunSummary, Transitioned
 from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
@@ -294,6 +295,24 @@ class Runner:
                 after=after,
             )
         )
+
+    def start_plain(
+        self, workflow: str, data: Plain, *, id: str, tags: Mapping[str, str] | None = None, actor: str | None = None
+    ) -> Receipt:
+        """See `AsyncRunner.start_plain`."""
+        return self.wait(self._there.start_plain(workflow, data, id=id, tags=tags, actor=actor))
+
+    def log(self, *, after: int = -1, limit: int = 1000) -> Entries:
+        """See `AsyncRunner.log`."""
+        return self.wait(self._there.log(after=after, limit=limit))
+
+    def health(self) -> Health:
+        """See `AsyncRunner.health`."""
+        return self.wait(self._there.health())
+
+    def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
+        """See `AsyncRunner.prune`."""
+        return self.wait(self._there.prune(before, remember=remember, dry=dry))
 
     def verify(self, run: str) -> Verified:
         """See `AsyncRunner.verify`."""

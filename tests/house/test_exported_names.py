@@ -19,8 +19,8 @@ PUBLIC: dict[str, str] = {
         check diagram evolve joined on on_entry on_exit step transaction waive
     """,
     "statemachine.runner": """
-        AsyncRun AsyncRunner Attempt Client Clock Entry Receipt Result Run RunSummary RunView Runner Story StoryLine
-        SystemClock Transitioned Verified
+        AsyncRun AsyncRunner Attempt Client Clock Entry Health Plain Receipt Result Run RunSummary RunView Runner Story
+        StoryLine SystemClock Transitioned Verified
     """,
     "statemachine.diagrams": """
         Diagram NoGraphvizError diagram
