@@ -32,7 +32,7 @@ from persistence.records import (
     RunRecord,
     SeenRecord,
 )
-from persistence.sqlite import SQLiteJournal, wal_reset_race
+from persistence.sqlite import SQLiteJournal, examine, wal_reset_race
 
 __all__ = [
     "AnswerRecord",
@@ -65,5 +65,6 @@ __all__ = [
     "Unsuitable",
     "Unwritable",
     "Work",
+    "examine",
     "wal_reset_race",
 ]

@@ -73,8 +73,8 @@ def _matches(line: StoryLine, transition: TransitionSpec) -> bool:
 
 
 def _told(line: StoryLine, event: str) -> bool:
-    if line.entry.kind in {"succeeded", "resolve"} and event == f"done.step.{line.name}":
+    if line.entry.kind in {"succeeded", "resolve"} and event == f"done.step.{line.entry.name}":
         return True
-    if line.entry.kind in {"failed", "resolve"} and line.name in event:
+    if line.entry.kind in {"failed", "resolve"} and line.entry.name in event:
         return event.startswith(("error.step.", "failed.step."))
-    return line.name == event
+    return line.entry.name == event

@@ -7,6 +7,7 @@ from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.operations import Health
 from statemachine.runner.run import Run
+from statemachine.runner.statistics import Statistics, StepNumbers, Waiting
 from statemachine.runner.story import Attempt, Story, StoryLine
 from statemachine.runner.sync import Client, Runner
 from statemachine.runner.verify import Verified
@@ -27,9 +28,12 @@ __all__ = [
     "RunSummary",
     "RunView",
     "Runner",
+    "Statistics",
+    "StepNumbers",
     "Story",
     "StoryLine",
     "SystemClock",
     "Transitioned",
     "Verified",
+    "Waiting",
 ]

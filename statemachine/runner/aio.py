@@ -23,6 +23,7 @@ from statemachine.runner.operations import REMEMBER, Health, PruneBody, Pruning,
 from statemachine.runner.post import Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
+from statemachine.runner.statistics import HOUR, Statistics, statistics
 from statemachine.runner.story import Story, tell
 from statemachine.runner.verify import Verified, verify
 from statemachine.runner.views import Entry, Plain, Receipt, Result, RunSummary, RunView, Transitioned
@@ -369,6 +370,11 @@ class AsyncRunner:
         """How the journal is: its owner, what needs a person, what is late, how large it is."""
         self._body.check()
         return await self._body.io(lambda: health(self._body.journal, self._body.clock.now()))
+
+    async def statistics(self, span: timedelta = HOUR) -> Statistics:
+        """How much happened lately, how long steps took, how often they failed, what waits where."""
+        self._body.check()
+        return await self._body.io(lambda: statistics(self._body.journal, self._body.clock.now(), span))
 
     async def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
         """Remove, in one commit, the runs that ended before a time, with their journal and answered messages.

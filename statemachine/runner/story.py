@@ -10,7 +10,7 @@ import attrs
 
 from persistence import EntryRecord, RunRecord
 from statemachine.commands import RunStep, Undo
-from statemachine.inputs import Elapsed, Failed, Kill, Lost, Stopped, Succeeded, UndoFailed, Undone
+from statemachine.inputs import Failed, Kill, Lost, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.runner.folding import Folded, UnfoldableError, fold
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.views import Entry
@@ -25,7 +25,6 @@ class StoryLine:
 
     Attributes:
         entry: The entry.
-        name: The event, step or timer it is about; for a timer the event it raised, or the step it tries again.
         exited: States it left, in that order.
         entered: States it entered, in that order.
         failure: What a step or an undo failed with.
@@ -33,7 +32,6 @@ class StoryLine:
     """
 
     entry: Entry
-    name: str
     exited: tuple[str, ...] = ()
     entered: tuple[str, ...] = ()
     failure: Failure | None = None
@@ -97,7 +95,7 @@ def tell(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> S
             before = one.outcome.snapshot
     except UnfoldableError as error:
         broken = str(error)
-    lines = (folded.get(entry.seq) or StoryLine(Entry.of(entry), entry.name) for entry in every)
+    lines = (folded.get(entry.seq) or StoryLine(Entry.of(entry)) for entry in every)
     return Story(tuple(lines), tuple(attempts.all.values()), broken)
 
 
@@ -105,30 +103,11 @@ def _line(one: Folded, before: Snapshot[Any] | None) -> StoryLine:
     known = {incident.number for incident in before.incidents} if before else set[int]()
     return StoryLine(
         entry=Entry.of(one.entry),
-        name=one.entry.name or _what(one, before),
         exited=one.outcome.exited,
         entered=one.outcome.entered,
         failure=one.told.failure if isinstance(one.told, Failed | UndoFailed) else None,
         incidents=tuple(incident for incident in one.outcome.snapshot.incidents if incident.number not in known),
     )
-
-
-def _what(one: Folded, before: Snapshot[Any] | None) -> str:
-    """What an entry that carries no name is about."""
-    told = one.told
-    if before is None:
-        return ""
-    if isinstance(told, Elapsed):
-        timer = next((timer for timer in before.timers if timer.number == told.timer), None)
-        return "" if timer is None else timer.event or _step(before, timer.visit)
-    return _step(before, told.visit) if isinstance(told, Stopped | Undone | UndoFailed) else ""
-
-
-def _step(snapshot: Snapshot[Any], visit: int) -> str:
-    steps = {one.visit: one.step for one in snapshot.undo}
-    steps |= {one.visit: one.step for one in snapshot.stopping}
-    steps |= {one.visit: one.step for one in snapshot.pending}
-    return steps.get(visit, "")
 
 
 class _Attempts:

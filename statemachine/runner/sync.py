@@ -25,6 +25,7 @@ from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.operations import REMEMBER, Health
 from statemachine.runner.run import Run
+from statemachine.runner.statistics import HOUR, Statistics
 from statemachine.runner.verify import Verified
 from statemachine.runner.views import Plain, Receipt, Result, RunSummary, Transitioned
 from statemachine.states import Nested, State
@@ -47,6 +48,8 @@ class Runner:
         limit: The largest data, event or result, in bytes.
         verify: Decode again what is stored and compare before committing.
         poll: Seconds between looks for messages of other processes.
+        perform: False for an operator's tool: it makes transitions and begins no step and no undo, which wait for the
+            next owner.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
     Raises:
@@ -68,12 +71,20 @@ class Runner:
         limit: int = 1 << 20,
         verify: bool = True,
         poll: float = 0.025,
+        perform: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self._journal = journal
         self._workflows = Workflows(workflows, codec=Codec(), limit=limit, verify=verify)
         self._clock = clock or SystemClock()
-        self._settings = {"standby": standby, "grace": grace, "lease": lease, "threads": threads, "poll": poll}
+        self._settings = {
+            "standby": standby,
+            "grace": grace,
+            "lease": lease,
+            "threads": threads,
+            "poll": poll,
+            "perform": perform,
+        }
         self._body: Body | None = None
         self._opened: Journal | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -309,6 +320,10 @@ class Runner:
     def health(self) -> Health:
         """See `AsyncRunner.health`."""
         return self.wait(self._there.health())
+
+    def statistics(self, span: timedelta = HOUR) -> Statistics:
+        """See `AsyncRunner.statistics`."""
+        return self.wait(self._there.statistics(span))
 
     def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
         """See `AsyncRunner.prune`."""

@@ -11,7 +11,7 @@ import attrs
 from persistence import EntryRecord, RunRecord
 from statemachine.runner.clock import from_micros
 from statemachine.runner.mover import Moved
-from statemachine.snapshot import Done, Failure, Incident, Snapshot, Status
+from statemachine.snapshot import Done, Failure, Incident, Snapshot, Status, Timer
 
 D = TypeVar("D")
 
@@ -70,6 +70,8 @@ class RunView(Generic[D]):
     incidents: tuple[Incident, ...]
     undo: tuple[Done, ...]
     """What would be undone, the first to be undone last; of a killed run, what it left."""
+    timers: tuple[Timer, ...]
+    """Its deadlines, UTC."""
     error: Failure | None
     """Why it failed or is being undone."""
     paused: bool
@@ -91,6 +93,7 @@ class RunView(Generic[D]):
             data=snapshot.data,
             incidents=snapshot.incidents,
             undo=snapshot.undo,
+            timers=snapshot.timers,
             error=snapshot.ending.failure if snapshot.ending else None,
             paused=snapshot.paused,
             held=record.held,

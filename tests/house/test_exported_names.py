@@ -19,8 +19,8 @@ PUBLIC: dict[str, str] = {
         check diagram evolve joined on on_entry on_exit step transaction waive
     """,
     "statemachine.runner": """
-        AsyncRun AsyncRunner Attempt Client Clock Entry Health Plain Receipt Result Run RunSummary RunView Runner Story
-        StoryLine SystemClock Transitioned Verified
+        AsyncRun AsyncRunner Attempt Client Clock Entry Health Plain Receipt Result Run RunSummary RunView Runner
+        Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified Waiting
     """,
     "statemachine.diagrams": """
         Diagram NoGraphvizError diagram
@@ -32,7 +32,7 @@ PUBLIC: dict[str, str] = {
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked Journal JournalError LiveGroup MemoryJournal MessageRecord
         NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
-        Work wal_reset_race
+        Work examine wal_reset_race
     """,
 }
 

@@ -25,7 +25,7 @@ def test_lines_say_what_was_left_and_entered_and_what_failed() -> None:
         run.send(Confirm(by="ada"), actor="ada")
         assert run.result(timeout=10).state == ("sent",)
         lines = run.story().lines
-    assert [(line.entry.kind, line.name, line.exited, line.entered) for line in lines] == [
+    assert [(line.entry.kind, line.entry.name, line.exited, line.entered) for line in lines] == [
         ("start", "", (), ("reserving",)),
         ("failed", "reserve", (), ()),
         ("timer", "reserve", (), ()),
