@@ -86,7 +86,11 @@ def send(
 
 
 def _answered(runner: Runner, receipt: Receipt, wait: float, what: str) -> None:
-    answer = runner.verdict(receipt, timeout=wait)
+    try:
+        answer = runner.verdict(receipt, timeout=wait)
+    except TimeoutError as error:
+        message = f"{what} was put durably and not answered in {wait:g} s; it stays queued until the owner takes it."
+        raise click.ClickException(message) from error
     click.echo(f"{what}: {answer.verdict}")
 
 

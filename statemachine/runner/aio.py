@@ -7,35 +7,32 @@ what changes anything is put into the journal's inbox, durably, and the owner ta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from persistence import EntryRecord, Journal, Pruned, Query, RunRecord
-from statemachine.errors import NoSuchRun, NotOver, RunHeld
+from persistence import Pruned
+from statemachine.errors import NotOver, RefusedVerb, RunHeld
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
-from statemachine.runner.body import Body
+from statemachine.runner.body import Body, Watcher
 from statemachine.runner.clock import to_micros
-from statemachine.runner.operations import REMEMBER, Health, PruneBody, Pruning, health
+from statemachine.runner.looking import AsyncLooking, Entries, state_name
+from statemachine.runner.operations import REMEMBER, PruneBody, Pruning
 from statemachine.runner.post import Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
-from statemachine.runner.statistics import HOUR, Statistics, statistics
-from statemachine.runner.story import Story, tell
-from statemachine.runner.verify import Verified, verify
-from statemachine.runner.views import Entry, Plain, Receipt, Result, RunSummary, RunView, Transitioned
-from statemachine.snapshot import Snapshot
+from statemachine.runner.story import Story
+from statemachine.runner.views import Plain, Receipt, Result, RunView, Transitioned
+from statemachine.snapshot import OVER
 from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
-Entries = list[Entry]
 _POLL = 0.02
-_VERB_PATIENCE = 30.0
-"""Seconds a client waits for the owner's answer to a verb."""
+"""Seconds between two looks at a run that another process moves."""
 
 
 class AsyncRun(Generic[D]):
@@ -101,7 +98,7 @@ class AsyncRun(Generic[D]):
     async def _resolve(self, incident: int, verb: IncidentVerb, reason: str | None, actor: str | None) -> None:
         await self._runner.command(self.id, Resolve(incident, verb, actor, reason))
 
-    async def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+    async def journal(self, *, after: int = 0, limit: int = 1000) -> Entries:
         """Its journal from the line after number `after`, oldest first."""
         return await self._runner.journal(self.id, after=after, limit=limit)
 
@@ -110,7 +107,7 @@ class AsyncRun(Generic[D]):
         return await self._runner.story(self.id)
 
 
-class AsyncRunner:
+class AsyncRunner(AsyncLooking):
     """What `async with Runner(...)` gives. See `Runner` for its parameters."""
 
     def __init__(self, body: Body) -> None:
@@ -198,6 +195,7 @@ class AsyncRunner:
             try:
                 verdict: str = await body.ask(_sending(run, event, asked))
             except RunHeld as held:
+                await body.hold(held)
                 if not self._post.knows(held.workflow):
                     raise
             else:
@@ -242,30 +240,6 @@ class AsyncRunner:
         """A handle on a run, whether it exists or not."""
         return AsyncRun(self, id)
 
-    async def look(self, run: str, *, plain: bool = False) -> RunView[Any]:
-        """A run as it is now.
-
-        Args:
-            run: Its id.
-            plain: Give its data as JSON values, whether its workflow is known here or not.
-
-        Raises:
-            NoSuchRun: There is none.
-            UnknownWorkflow: The runner was not given its workflow, so its data has no type here.
-        """
-        self._body.check()
-        record = await self._record(run)
-        if plain:
-            return RunView[Any].of(record, msgspec.json.decode(record.snapshot, type=Snapshot[Any]))
-        hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(record, hosted.stored.thaw(record.snapshot))
-
-    async def _record(self, run: str) -> RunRecord:
-        record = await self._body.io(lambda: self._body.journal.run(run))
-        if record is None:
-            raise NoSuchRun(run, self._body.journal.name)
-        return record
-
     async def result(self, run: str, timeout: float | None = None) -> Result[Any]:
         """Wait until a run is over.
 
@@ -282,99 +256,22 @@ class AsyncRunner:
             async with asyncio.timeout(timeout):
                 await self._over(run)
         except TimeoutError:
-            record = await self._record(run)
+            record = await self.record(run)
             if not record.over:
                 raise NotOver(run, record.status, record.states, timeout or 0.0) from None
         view = await self.look(run)
         return Result(view.status, view.state, view.data, view.error)
 
     async def _over(self, run: str) -> None:
-        if not self._body.owner:
-            while True:
-                record = await self._body.io(lambda: self._body.journal.run(run))
-                if record is not None and record.over:
-                    return
-                await asyncio.sleep(_POLL)
-        over = asyncio.get_running_loop().create_future()
-        waiting = self._body.over.setdefault(run, set())
-        waiting.add(over)
-        try:
-            if not (await self._record(run)).over:
-                await over
-        finally:
-            waiting.discard(over)
-
-    async def list(
-        self,
-        *,
-        workflow: type[Workflow[Any]] | str | None = None,
-        status: str | None = None,
-        state: State | type[Nested] | str | None = None,
-        tags: Mapping[str, str] | None = None,
-        incident: bool | None = None,
-        held: bool | None = None,
-        paused: bool | None = None,
-        started_before: datetime | None = None,
-        started_after: datetime | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> list[RunSummary]:
-        """A page of runs, the newest first; every condition given must hold.
-
-        Args:
-            workflow: Of this class or name.
-            status: running, undoing, completed, failed, cancelled or killed.
-            state: Within this state.
-            tags: With all these tags.
-            incident: With (or without) an open incident.
-            held: Held or not.
-            paused: Paused or not.
-            started_before: Started before this UTC time.
-            started_after: Started at or after it.
-            limit: How many at most.
-            after: The id of the last run of the page before.
-        """
-        self._body.check()
-        query = Query(
-            workflow=workflow.definition.name if isinstance(workflow, type) else workflow,
-            status=status,
-            state=None if state is None else state_name(state),
-            tags=dict(tags or {}),
-            incident=incident,
-            held=held,
-            paused=paused,
-            started_before=None if started_before is None else to_micros(started_before),
-            started_after=None if started_after is None else to_micros(started_after),
-            limit=limit,
-            after=after,
-        )
-        records = await self._body.io(lambda: self._body.journal.runs(query))
-        return [RunSummary.of(record) for record in records]
-
-    async def journal(self, run: str, *, after: int = 0, limit: int = 1000) -> Entries:
-        """A run's journal from the line after number `after`, oldest first."""
-        self._body.check()
-        records = await self._body.io(lambda: self._body.journal.entries(run, after, limit))
-        return [Entry.of(record) for record in records]
-
-    async def log(self, *, after: int = -1, limit: int = 1000) -> Entries:
-        """The journal of all runs in the order of their commits, from the entry after number `after`.
-
-        Without it, the last `limit` of them.
-        """
-        self._body.check()
-        records = await self._body.io(lambda: self._body.journal.log(after, limit))
-        return [Entry.of(record) for record in records]
-
-    async def health(self) -> Health:
-        """How the journal is: its owner, what needs a person, what is late, how large it is."""
-        self._body.check()
-        return await self._body.io(lambda: health(self._body.journal, self._body.clock.now()))
-
-    async def statistics(self, span: timedelta = HOUR) -> Statistics:
-        """How much happened lately, how long steps took, how often they failed, what waits where."""
-        self._body.check()
-        return await self._body.io(lambda: statistics(self._body.journal, self._body.clock.now(), span))
+        if self._body.owner:
+            await self._body.ended(run)
+            return
+        while True:
+            self._body.check()
+            record = await self._body.io(lambda: self._body.journal.run(run))
+            if record is not None and record.over:
+                return
+            await asyncio.sleep(_POLL)
 
     async def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
         """Remove, in one commit, the runs that ended before a time, with their journal and answered messages.
@@ -395,41 +292,26 @@ class AsyncRunner:
             return pruned
         return await self._post.prune(body)
 
-    async def verify(self, run: str) -> Verified:
-        """Fold a run's journal again through the core and compare. Raises NoSuchRun, UnknownWorkflow."""
-        self._body.check()
-        record = await self._record(run)
-        hosted = self._body.workflows.named(record.workflow)
-        return await self._body.io(lambda: verify(hosted, record, _entries(self._body.journal, run, record.seq)))
-
-    async def story(self, run: str) -> Story:
-        """What each entry of a run's journal left and entered, and each attempt of its work.
-
-        It takes time and memory in proportion to the journal. Raises NoSuchRun, UnknownWorkflow.
-        """
-        self._body.check()
-        record = await self._record(run)
-        hosted = self._body.workflows.named(record.workflow)
-        return await self._body.io(lambda: tell(hosted, record, _entries(self._body.journal, run, record.seq)))
-
     @asynccontextmanager
     async def watch(self, run: str) -> AsyncGenerator[AsyncIterator[Transitioned]]:
         """Subscribe to a run's transitions, each given after it was committed; ends with the run.
 
-        ::
+        The run need not be there yet. ::
 
             async with runner.watch("loan-42") as transitions:
                 async for transition in transitions: ...
+
+        Raises:
+            RefusedVerb: Another process moves the journal's runs, and tells nobody of their transitions.
+            RunnerClosed: While waiting for the next one: the runner was closed, or has lost its journal.
         """
-        queue: asyncio.Queue[Transitioned] = asyncio.Queue()
-        watchers = self._body.watchers.setdefault(run, set())
-        watchers.add(queue)
-        try:
-            yield _until_over(queue)
-        finally:
-            watchers.discard(queue)
-            if not watchers:
-                self._body.watchers.pop(run, None)
+        body = self._body
+        body.check()
+        if not body.owner:
+            raise RefusedVerb(run, "watch", "another process moves it; look at it, or wait for its result")
+        with body.watching(run) as watcher:
+            record = await body.io(lambda: body.journal.run(run))
+            yield _until_over(body, watcher, over=record is not None and record.over)
 
 
 def _sending(run: str, event: object, asked: Asked) -> Sending:
@@ -438,27 +320,11 @@ def _sending(run: str, event: object, asked: Asked) -> Sending:
     return Sending(run, None, event, asked)
 
 
-def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:
-    """All entries of a run up to number `last`, in pages."""
-    after = 0
-    while page := journal.entries(run, after):
-        for entry in page:
-            if entry.seq > last:
-                return
-            yield entry
-        after = page[-1].seq
-
-
-async def _until_over(queue: asyncio.Queue[Transitioned]) -> AsyncIterator[Transitioned]:
-    while True:
-        transitioned = await queue.get()
-        yield transitioned
-        if transitioned.status not in {"running", "undoing"}:
+async def _until_over(body: Body, watcher: Watcher, *, over: bool) -> AsyncIterator[Transitioned]:
+    while not over or not watcher.empty():
+        transitioned = await watcher.get()
+        if transitioned is None:
+            body.check()
             return
-
-
-def state_name(state: State | type[Nested] | str) -> str:
-    """The stored name of a state given by reference."""
-    if isinstance(state, str):
-        return state
-    return state.name if isinstance(state, State) else state.path
+        yield transitioned
+        over = over or transitioned.status in OVER
