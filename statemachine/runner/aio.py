@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from persistence import Pruned
-from statemachine.errors import NotOver, RefusedVerb, RunHeld
+from statemachine.errors import NotOver, RefusedVerb, RunHeld, UnknownWorkflow
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body, Watcher
 from statemachine.runner.clock import to_micros
@@ -71,9 +71,15 @@ class AsyncRun(Generic[D]):
         await self._runner.command(self.id, Cancel(actor, reason))
 
     async def kill(self, *, reason: str | None = None, actor: str | None = None) -> RunView[D]:
-        """End now and undo nothing. The view's `undo` lists what was left."""
+        """End now and undo nothing.
+
+        The view's `undo` lists what was left. Its data is JSON values where the runner was not given its workflow.
+        """
         await self._runner.command(self.id, Kill(actor, reason))
-        return await self.look()
+        try:
+            return await self.look()
+        except UnknownWorkflow:
+            return await self.look(plain=True)
 
     async def pause(self, *, reason: str | None = None, actor: str | None = None) -> None:
         """Start nothing new; events wait."""
