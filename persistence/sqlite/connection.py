@@ -43,11 +43,14 @@ class Opener:
         """
         connection = self._connect(self.path)
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000) if patient else 0}")
+        # The first look at the file may meet another process that recovers it, or that closes it as the last one.
+        connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         # On macOS a plain fsync leaves data in the drive's cache; elsewhere this says nothing.
         connection.execute(f"PRAGMA fullfsync = {self._synchronous != 'NORMAL':d}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        if not patient:
+            connection.execute("PRAGMA busy_timeout = 0")
         return connection
 
 

@@ -302,6 +302,19 @@ def test_an_owner_waits_for_a_clients_short_write(journal: SQLiteJournal, epoch:
     assert len(asked) == 3
 
 
+def test_a_file_that_another_has_alone_for_a_moment_is_waited_for(path: Path) -> None:
+    """Also by the connections that write, as they open: a process that recovers or closes the file has it alone."""
+    with closing(SQLiteJournal(path)) as journal:
+        alone = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("BEGIN IMMEDIATE")
+        alone.execute("COMMIT")
+        timer = threading.Timer(0.3, alone.close)
+        timer.start()
+        assert journal.put(a_message()).number == 1
+        timer.join()
+
+
 def test_a_connection_given_back_after_the_close_is_closed(journal: SQLiteJournal) -> None:
     """A thread that still reads while another closes finishes, and leaves nothing open."""
     with journal._readers.connection() as connection:
