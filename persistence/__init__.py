@@ -27,11 +27,12 @@ from persistence.records import (
     EntryRecord,
     LiveGroup,
     MessageRecord,
+    Pruned,
     Query,
     RunRecord,
     SeenRecord,
 )
-from persistence.sqlite import SQLiteJournal, wal_reset_race
+from persistence.sqlite import SQLiteJournal, examine, wal_reset_race
 
 __all__ = [
     "AnswerRecord",
@@ -55,6 +56,7 @@ __all__ = [
     "NewerSchema",
     "NotStorable",
     "Owned",
+    "Pruned",
     "Query",
     "RunRecord",
     "SQLiteJournal",
@@ -63,5 +65,6 @@ __all__ = [
     "Unsuitable",
     "Unwritable",
     "Work",
+    "examine",
     "wal_reset_race",
 ]

@@ -14,6 +14,7 @@ from persistence.records import (
     EntryRecord,
     LiveGroup,
     MessageRecord,
+    Pruned,
     Query,
     RunRecord,
     SeenRecord,
@@ -88,8 +89,15 @@ class Journal(Protocol):
         """The run's journal from the entry after number `after`, oldest first."""
         ...
 
+    def log(self, after: int, limit: int) -> list[EntryRecord]:
+        """The entries of all runs in the order of their commits, each with its number, from the one after `after`.
+
+        With `after` negative, the last `limit` of them.
+        """
+        ...
+
     def seen(self, run: str, id: str) -> SeenRecord | None:
-        """What became of an event id that this run accepted or deferred before."""
+        """What became of an event id that this run accepted or deferred before, also when the run was pruned since."""
         ...
 
     def due(self, before: int, limit: int) -> list[tuple[int, str]]:
@@ -139,6 +147,18 @@ class Journal(Protocol):
 
     def hold(self, epoch: int, group: LiveGroup, reason: str) -> None:
         """Set `held` of all runs of a group; an empty reason releases them."""
+        ...
+
+    def prune(self, epoch: int, before: int, remember: int, *, dry: bool) -> Pruned:
+        """Remove, in one commit, what is over and was moved last before `before`: runs, entries, answered messages.
+
+        Event ids of these runs are remembered until `remember`, by the journal's reckoning of `before`; what was
+        remembered until a time before `before` is forgotten. With `dry`, only count. Raises Fenced.
+        """
+        ...
+
+    def size(self) -> tuple[int, int]:
+        """Bytes of the data, and of the write-ahead log in use; 0 where there are none."""
         ...
 
     def tidy(self, epoch: int) -> None:

@@ -6,7 +6,6 @@ as several processes stand over one file: `MemoryJournal(beside=other)`.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -22,31 +21,13 @@ from persistence.records import (
     Change,
     EntryRecord,
     LiveGroup,
-    MessageKind,
     MessageRecord,
+    Pruned,
     Query,
     RunRecord,
     SeenRecord,
 )
-
-
-class _Store:
-    """What the handles share. Everything in it is read and written under its lock."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.runs: dict[str, RunRecord] = {}
-        self.entries: dict[str, dict[int, EntryRecord]] = {}
-        self.seen: dict[tuple[str, str], SeenRecord] = {}
-        self.messages: dict[int, MessageRecord] = {}
-        self.numbers: dict[tuple[str, str, MessageKind], int] = {}
-        self.waiting: dict[int, None] = {}
-        self.attempts: dict[tuple[str, int], AttemptRecord] = {}
-        self.epoch = 0
-        self.owner: MemoryJournal | None = None
-        self.owned_as = ""
-        self.lease_ends = 0.0
-        self.commits = 0
+from persistence.store import Store, matches
 
 
 class MemoryJournal:
@@ -67,7 +48,7 @@ class MemoryJournal:
         beside: MemoryJournal | None = None,
         clock: Callable[[], float] = time.monotonic,  # noqa: TID251 - a lease lasts in real time, whatever a run's clock says
     ) -> None:
-        self._store: _Store = beside._store if beside else _Store()  # noqa: SLF001 - its own kind
+        self._store: Store = beside._store if beside else Store()  # noqa: SLF001 - its own kind
         self._name = beside.name if beside else name
         self._clock = clock
         self._epoch = 0
@@ -158,6 +139,8 @@ class MemoryJournal:
             store.runs[run.run] = run
         for entry in change.entries:
             store.entries.setdefault(entry.run, {})[entry.seq] = entry
+            store.logged += 1
+            store.log[entry.run, entry.seq] = store.logged
         for seen in change.seen:
             store.seen.setdefault((seen.run, seen.id), seen)
         for attempt in change.begun:
@@ -200,7 +183,8 @@ class MemoryJournal:
         store = self._store
         key = (message.run, message.id, message.kind)
         if key not in store.numbers:
-            number = len(store.messages) + 1
+            store.put += 1
+            number = store.put
             store.numbers[key] = number
             store.messages[number] = replace(message, number=number, verdict="", answer=b"")
             store.waiting[number] = None
@@ -214,6 +198,16 @@ class MemoryJournal:
             for run in list(store.runs.values()):
                 if not run.over and _place(run) == (group.workflow, group.definition, group.states):
                     store.runs[run.run] = replace(run, held=reason)
+
+    def prune(self, epoch: int, before: int, remember: int, *, dry: bool) -> Pruned:
+        """See `Journal.prune`."""
+        with self._store.lock:
+            self._check(epoch)
+            return self._store.prune(before, remember, dry=dry)
+
+    def size(self) -> tuple[int, int]:
+        """See `Journal.size`; here there is no file."""
+        return 0, 0
 
     def tidy(self, epoch: int) -> None:
         """See `Journal.tidy`; here there is nothing to tidy."""
@@ -255,19 +249,27 @@ class MemoryJournal:
 
     def _newest_first(self, query: Query) -> list[RunRecord]:
         order = {run: place for place, run in enumerate(self._store.runs)}
-        found = [run for run in self._store.runs.values() if _matches(run, query)]
+        found = [run for run in self._store.runs.values() if matches(run, query)]
         return sorted(found, key=lambda run: (run.started, order[run.run]), reverse=True)
 
     def count(self, query: Query) -> int:
         """See `Journal.count`."""
         with self._store.lock:
-            return sum(_matches(run, query) for run in self._store.runs.values())
+            return sum(matches(run, query) for run in self._store.runs.values())
 
     def entries(self, run: str, after: int = 0, limit: int = 1000) -> list[EntryRecord]:
         """See `Journal.entries`."""
         with self._store.lock:
             entries = self._store.entries.get(run, {})
             return [entries[seq] for seq in islice((seq for seq in sorted(entries) if seq > after), limit)]
+
+    def log(self, after: int, limit: int) -> list[EntryRecord]:
+        """See `Journal.log`."""
+        store = self._store
+        with store.lock:
+            found = [(key, number) for key, number in store.log.items() if number > after]
+            page = found[-limit:] if after < 0 else found[:limit]
+            return [replace(store.entries[run][seq], number=number) for (run, seq), number in page]
 
     def seen(self, run: str, id: str) -> SeenRecord | None:
         """See `Journal.seen`."""
@@ -330,32 +332,3 @@ class MemoryJournal:
 
 def _place(run: RunRecord) -> tuple[str, str, tuple[str, ...]]:
     return run.workflow, run.definition, run.states
-
-
-def _matches(run: RunRecord, query: Query) -> bool:
-    return (
-        _says(query.workflow, run.workflow)
-        and _says(query.status, run.status)
-        and _says(query.incident, run.incidents > 0)
-        and _says(query.held, run.held != "")
-        and _says(query.paused, run.paused)
-        and _within(run, query.state)
-        and query.tags.items() <= run.tags.items()
-        and _aged(run, query)
-    )
-
-
-def _says(wanted: object, found: object) -> bool:
-    return wanted is None or wanted == found
-
-
-def _within(run: RunRecord, state: str | None) -> bool:
-    return state is None or any(leaf == state or leaf.startswith(f"{state}.") for leaf in run.states)
-
-
-def _aged(run: RunRecord, query: Query) -> bool:
-    return (
-        (query.started_before is None or run.started < query.started_before)
-        and (query.started_after is None or run.started > query.started_after)
-        and (query.updated_before is None or run.updated < query.updated_before)
-    )

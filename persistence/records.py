@@ -70,6 +70,8 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The active leaves after it."""
     body: bytes
     """The input, whole: with the definition, enough to compute the next snapshot again."""
+    number: int = 0
+    """Its place among the entries of all runs; given by `Journal.log`."""
 
 
 class SeenRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +160,18 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     updated_before: int | None = None
     limit: int = 50
     after: str | None = None
+
+
+class Pruned(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a prune has removed, or would remove."""
+
+    runs: int = 0
+    entries: int = 0
+    messages: int = 0
+    remembered: int = 0
+    """Event ids that outlive their runs."""
+    forgotten: int = 0
+    """Event ids whose time is over, too."""
 
 
 class LiveGroup(msgspec.Struct, frozen=True, kw_only=True):

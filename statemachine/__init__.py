@@ -1,7 +1,7 @@
 """Durable statecharts for Python: every transition is in the journal before anyone is told of it.
 
-The runner's names, and `check`, are loaded when they are first asked for: another host, or a module that only defines
-workflows, pays for no event loop, thread pool or SQLite.
+The runner's names, `check` and `diagram` are loaded when they are first asked for: another host, or a module that only
+defines workflows, pays for no event loop, thread pool or SQLite.
 """
 
 from __future__ import annotations
@@ -44,16 +44,17 @@ from statemachine.workflow import Workflow
 
 if typing.TYPE_CHECKING:
     from statemachine.checking import check
+    from statemachine.diagrams import diagram
     from statemachine.runner import AsyncRun, AsyncRunner, Client, Receipt, Result, Run, Runner, RunSummary, RunView
 else:
 
     def __getattr__(name: str) -> object:
-        """A name of the runner's or the checks', at its first use."""
+        """A name of the runner's, or of what stands on it, at its first use."""
         if name not in __all__:
             message = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(message)
-        module = "statemachine.checking" if name == "check" else "statemachine.runner"
-        value = getattr(importlib.import_module(module), name)
+        room = {"check": "checking", "diagram": "diagrams"}.get(name, "runner")
+        value = getattr(importlib.import_module(f"statemachine.{room}"), name)
         globals()[name] = value
         return value
 
@@ -103,6 +104,7 @@ __all__ = [
     "after",
     "always",
     "check",
+    "diagram",
     "evolve",
     "joined",
     "on",

@@ -12,7 +12,7 @@ from typing import Any
 
 from persistence.errors import JournalError, fenced
 from persistence.journal import Work
-from persistence.records import Change, LiveGroup, MessageRecord
+from persistence.records import Change, LiveGroup, MessageRecord, Pruned
 from persistence.sqlite import reading, sql
 from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous, begin
 from persistence.sqlite.forking import Birth
@@ -163,6 +163,16 @@ class SQLiteJournal(Reader):
         """See `Journal.hold`."""
         with self._alone():
             self._owning(epoch).hold(epoch, group, reason)
+
+    def prune(self, epoch: int, before: int, remember: int, *, dry: bool) -> Pruned:
+        """See `Journal.prune`."""
+        with self._alone():
+            self._since_look = LOOK_EVERY
+            return self._owning(epoch).prune(epoch, before, remember, dry=dry)
+
+    def size(self) -> tuple[int, int]:
+        """See `Journal.size`."""
+        return Path(self._path).stat().st_size, log_length(self._log)
 
     def tidy(self, epoch: int) -> None:
         """See `Journal.tidy`: a checkpoint when the write-ahead log has grown past 4 MiB."""

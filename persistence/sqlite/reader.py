@@ -44,6 +44,11 @@ class Reader:
         with self._reading() as connection:
             return reading.entries(connection, run, after, limit)
 
+    def log(self, after: int, limit: int) -> list[EntryRecord]:
+        """See `Journal.log`."""
+        with self._reading() as connection:
+            return reading.log(connection, after, limit)
+
     def seen(self, run: str, id: str) -> SeenRecord | None:
         """See `Journal.seen`."""
         with self._reading() as connection:

@@ -9,7 +9,7 @@ import msgspec
 
 from persistence.records import AttemptRecord, EntryRecord, LiveGroup, MessageRecord, Query, RunRecord, SeenRecord
 from persistence.sqlite import sql
-from persistence.sqlite.rows import message_of, message_row, run_of, states_of
+from persistence.sqlite.rows import entry_of, message_of, message_row, run_of, states_of
 
 # ----------------------------------------------------------------------------------------------------------------- runs
 
@@ -111,22 +111,16 @@ def live(connection: sqlite3.Connection) -> list[LiveGroup]:
 
 def entries(connection: sqlite3.Connection, run: str, after: int, limit: int) -> list[EntryRecord]:
     """See `Journal.entries`."""
-    return [
-        EntryRecord(
-            run=run,
-            seq=row[0],
-            at=row[1],
-            kind=row[2],
-            name=row[3],
-            event_id=row[4],
-            actor=row[5],
-            reason=row[6],
-            definition=row[7],
-            states=states_of(row[8]),
-            body=row[9],
-        )
-        for row in connection.execute(sql.ENTRIES, (run, after, limit)).fetchall()
-    ]
+    return [entry_of(row, run) for row in connection.execute(sql.ENTRIES, (run, after, limit)).fetchall()]
+
+
+def log(connection: sqlite3.Connection, after: int, limit: int) -> list[EntryRecord]:
+    """See `Journal.log`."""
+    if after < 0:
+        rows = connection.execute(sql.LAST_ENTRIES, (limit,)).fetchall()[::-1]
+    else:
+        rows = connection.execute(sql.LOG, (after, limit)).fetchall()
+    return [entry_of(row, row[11], row[10]) for row in rows]
 
 
 def seen(connection: sqlite3.Connection, run: str, id: str) -> SeenRecord | None:

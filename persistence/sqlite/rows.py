@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from persistence.records import MessageRecord, RunRecord
+from persistence.records import EntryRecord, MessageRecord, RunRecord
 
 _encode = msgspec.json.Encoder().encode
 
@@ -82,4 +82,22 @@ def message_of(row: tuple[Any, ...]) -> MessageRecord:
         reason=row[8],
         verdict=row[9],
         answer=row[10],
+    )
+
+
+def entry_of(row: tuple[Any, ...], run: str, number: int = 0) -> EntryRecord:
+    """An entry from its columns in the order of `sql.ENTRIES`."""
+    return EntryRecord(
+        run=run,
+        seq=row[0],
+        at=row[1],
+        kind=row[2],
+        name=row[3],
+        event_id=row[4],
+        actor=row[5],
+        reason=row[6],
+        definition=row[7],
+        states=states_of(row[8]),
+        body=row[9],
+        number=number,
     )

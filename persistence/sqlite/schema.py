@@ -135,6 +135,18 @@ TABLES = (
 )
 
 
+GONE = """
+CREATE TABLE statemachine_gone (                 -- event ids of runs that were pruned
+    run TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (run, id)
+) WITHOUT ROWID
+"""
+
+
 def _iso(column: str) -> str:
     """SQL that writes microseconds since 1970 as ISO 8601 in UTC; NULL stays NULL."""
     return (
@@ -169,6 +181,11 @@ def _tables(db: Database) -> None:
 def _views(db: Database) -> None:
     for statement in VIEWS:
         db.conn.execute(statement)
+
+
+@migrations(name="m003_gone")
+def _gone(db: Database) -> None:
+    db.conn.execute(GONE)
 
 
 def apply(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ Everything else that a journal says to SQLite stands where it is said.
 """
 
 MIGRATION_SET = "statemachine"
-MIGRATIONS = ("m001_tables", "m002_views")
+MIGRATIONS = ("m001_tables", "m002_views", "m003_gone")
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
 A file with more is a later version's.
@@ -94,6 +94,39 @@ UPDATE statemachine_run INDEXED BY statemachine_run_held SET held = ''
 WHERE over = 0 AND workflow = ? AND definition = ? AND states = ? AND held <> ''
 """
 
+# -------------------------------------------------------------------------------------------------------------- pruning
+
+# Entries are numbered on from the last, so the run that has the last one stays: a number is never given twice.
+PRUNABLE = """
+over = 1 AND updated < ? AND id <> (SELECT run_id FROM statemachine_entry ORDER BY id DESC LIMIT 1)
+"""
+
+_GOING = f"(SELECT id FROM statemachine_run WHERE {PRUNABLE})"
+_GOING_BY_NAME = f"(SELECT run FROM statemachine_run WHERE {PRUNABLE})"
+
+PRUNED = (
+    f"SELECT COUNT(*) FROM statemachine_run WHERE {PRUNABLE}",
+    f"SELECT COUNT(*) FROM statemachine_entry WHERE run_id IN {_GOING}",
+    f"SELECT COUNT(*) FROM statemachine_inbox WHERE verdict <> '' AND run IN {_GOING_BY_NAME}",
+    f"SELECT COUNT(*) FROM statemachine_seen WHERE run_id IN {_GOING}",
+    "SELECT COUNT(*) FROM statemachine_gone WHERE until < ?",
+)
+
+REMEMBER = f"""
+INSERT OR REPLACE INTO statemachine_gone (run, id, seq, verdict, until)
+SELECT r.run, s.id, s.seq, s.verdict, ? FROM statemachine_seen AS s JOIN statemachine_run AS r ON r.id = s.run_id
+WHERE r.id IN {_GOING}
+"""
+
+PRUNE = (
+    "DELETE FROM statemachine_gone WHERE until < ?",
+    f"DELETE FROM statemachine_seen WHERE run_id IN {_GOING}",
+    f"DELETE FROM statemachine_tag WHERE run_id IN {_GOING}",
+    f"DELETE FROM statemachine_inbox WHERE verdict <> '' AND run IN {_GOING_BY_NAME}",
+    f"DELETE FROM statemachine_entry WHERE run_id IN {_GOING}",
+    f"DELETE FROM statemachine_run WHERE {PRUNABLE}",
+)
+
 # -------------------------------------------------------------------------------------------------------------- reading
 
 RUN_COLUMNS = """r.run, r.workflow, r.version, r.definition, r.status, r.states, r.seq, r.over, r.busy, r.due,
@@ -107,9 +140,23 @@ WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?) AND seq > ?
 ORDER BY seq LIMIT ?
 """
 
+LOG = """
+SELECT e.seq, e.at, e.kind, e.name, e.event_id, e.actor, e.reason, e.definition, e.states, e.body, e.id, r.run
+FROM statemachine_entry AS e JOIN statemachine_run AS r ON r.id = e.run_id
+WHERE e.id > ? ORDER BY e.id LIMIT ?
+"""
+
+LAST_ENTRIES = """
+SELECT e.seq, e.at, e.kind, e.name, e.event_id, e.actor, e.reason, e.definition, e.states, e.body, e.id, r.run
+FROM statemachine_entry AS e JOIN statemachine_run AS r ON r.id = e.run_id
+ORDER BY e.id DESC LIMIT ?
+"""
+
 SEEN = """
 SELECT seq, verdict FROM statemachine_seen
-WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?) AND id = ?
+WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?1) AND id = ?2
+UNION ALL SELECT seq, verdict FROM statemachine_gone WHERE run = ?1 AND id = ?2
+LIMIT 1
 """
 
 DUE = """

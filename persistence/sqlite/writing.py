@@ -9,7 +9,7 @@ from typing import Any
 
 from persistence.errors import CommitUnknown, ConnectionGuarded, JournalError, Stale, fenced
 from persistence.journal import Work
-from persistence.records import Change, LiveGroup, RunRecord
+from persistence.records import Change, LiveGroup, Pruned, RunRecord
 from persistence.sqlite import sql
 from persistence.sqlite.connection import begin
 from persistence.sqlite.guard import Guard
@@ -89,6 +89,23 @@ class Writer:
                 self._roll_back()
                 raise
             self._end()
+
+    def prune(self, epoch: int, before: int, remember: int, *, dry: bool) -> Pruned:
+        """See `Journal.prune`."""
+        with Translated(self._name):
+            self._begin(epoch)
+            try:
+                counted = [self._execute(statement, (before,)).fetchone()[0] for statement in sql.PRUNED]
+                if not dry:
+                    self._execute(sql.REMEMBER, (remember, before))
+                    for statement in sql.PRUNE:
+                        self._execute(statement, (before,))
+            except BaseException:
+                self._roll_back()
+                raise
+            self._end()
+            runs, entries, messages, remembered, forgotten = counted
+            return Pruned(runs=runs, entries=entries, messages=messages, remembered=remembered, forgotten=forgotten)
 
     def _begin(self, epoch: int) -> None:
         self._roll_back()  # of what could not be rolled back when it failed

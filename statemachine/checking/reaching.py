@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from statemachine import wording
 from statemachine.chart import Arc, matches
 from statemachine.checking import words
 from statemachine.checking.case import Case, Draft
@@ -41,7 +42,7 @@ def _timer(case: Case, timer: TimerSpec) -> None:
         why = "the state is left at once, before any time has passed"
     else:
         return
-    delay = timer.delay if isinstance(timer.delay, str) else words.span(timer.delay)
+    delay = timer.delay if isinstance(timer.delay, str) else wording.span(timer.delay)
     case.find(
         "error",
         "never-fires",

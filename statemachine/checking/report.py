@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from statemachine.checking.words import span
+from statemachine.wording import span
 
 Severity = Literal["error", "warning"]
 

@@ -5,24 +5,35 @@ from __future__ import annotations
 from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
+from statemachine.runner.operations import Health
 from statemachine.runner.run import Run
+from statemachine.runner.statistics import Statistics, StepNumbers, Waiting
+from statemachine.runner.story import Attempt, Story, StoryLine
 from statemachine.runner.sync import Client, Runner
 from statemachine.runner.verify import Verified
-from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.runner.views import Entry, Plain, Receipt, Result, RunSummary, RunView, Transitioned
 
 __all__ = [
     "AsyncRun",
     "AsyncRunner",
+    "Attempt",
     "Client",
     "Clock",
     "Entry",
+    "Health",
+    "Plain",
     "Receipt",
     "Result",
     "Run",
     "RunSummary",
     "RunView",
     "Runner",
+    "Statistics",
+    "StepNumbers",
+    "Story",
+    "StoryLine",
     "SystemClock",
     "Transitioned",
     "Verified",
+    "Waiting",
 ]

@@ -7,28 +7,30 @@ what changes anything is put into the journal's inbox, durably, and the owner ta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from persistence import EntryRecord, Journal, Query, RunRecord
-from statemachine.errors import NoSuchRun, NotOver, RefusedVerb, RunHeld
+import msgspec
+
+from persistence import Pruned
+from statemachine.errors import NotOver, RefusedVerb, RunHeld, UnknownWorkflow
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body, Watcher
 from statemachine.runner.clock import to_micros
-from statemachine.runner.mover import Loaded
+from statemachine.runner.looking import AsyncLooking, Entries, state_name
+from statemachine.runner.operations import REMEMBER, PruneBody, Pruning
 from statemachine.runner.post import Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
-from statemachine.runner.verify import Verified, verify
-from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.runner.story import Story
+from statemachine.runner.views import Plain, Receipt, Result, RunView, Transitioned
 from statemachine.snapshot import OVER
 from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
-Entries = list[Entry]
 _POLL = 0.02
 """Seconds between two looks at a run that another process moves."""
 
@@ -43,9 +45,9 @@ class AsyncRun(Generic[D]):
     def __repr__(self) -> str:
         return f"AsyncRun({self.id!r})"
 
-    async def look(self) -> RunView[D]:
-        """The run as it is now. Raises NoSuchRun."""
-        return await self._runner.look(self.id)
+    async def look(self, *, plain: bool = False) -> RunView[D]:
+        """See `AsyncRunner.look`."""
+        return await self._runner.look(self.id, plain=plain)
 
     async def within(self, state: State | type[Nested] | str) -> bool:
         """Whether a state, or a compound by its class or name, is active."""
@@ -69,9 +71,15 @@ class AsyncRun(Generic[D]):
         await self._runner.command(self.id, Cancel(actor, reason))
 
     async def kill(self, *, reason: str | None = None, actor: str | None = None) -> RunView[D]:
-        """End now and undo nothing. The view's `undo` lists what was left."""
+        """End now and undo nothing.
+
+        The view's `undo` lists what was left. Its data is JSON values where the runner was not given its workflow.
+        """
         await self._runner.command(self.id, Kill(actor, reason))
-        return await self.look()
+        try:
+            return await self.look()
+        except UnknownWorkflow:
+            return await self.look(plain=True)
 
     async def pause(self, *, reason: str | None = None, actor: str | None = None) -> None:
         """Start nothing new; events wait."""
@@ -96,12 +104,16 @@ class AsyncRun(Generic[D]):
     async def _resolve(self, incident: int, verb: IncidentVerb, reason: str | None, actor: str | None) -> None:
         await self._runner.command(self.id, Resolve(incident, verb, actor, reason))
 
-    async def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
+    async def journal(self, *, after: int = 0, limit: int = 1000) -> Entries:
         """Its journal from the line after number `after`, oldest first."""
         return await self._runner.journal(self.id, after=after, limit=limit)
 
+    async def story(self) -> Story:
+        """See `AsyncRunner.story`."""
+        return await self._runner.story(self.id)
 
-class AsyncRunner:
+
+class AsyncRunner(AsyncLooking):
     """What `async with Runner(...)` gives. See `Runner` for its parameters."""
 
     def __init__(self, body: Body) -> None:
@@ -163,7 +175,7 @@ class AsyncRunner:
 
         Args:
             run: The run's id.
-            event: The event.
+            event: The event; or `Plain`, by its name and JSON values.
             id: By which a resend is known: the same id again gets the first verdict and changes nothing.
             actor: Who sends it.
             reason: Why.
@@ -186,7 +198,7 @@ class AsyncRunner:
         if body.owner and connection is None:
             asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason)
             try:
-                verdict: str = await body.ask(Sending(run, None, event, asked))
+                verdict: str = await body.ask(_sending(run, event, asked))
             except RunHeld as held:
                 await body.hold(held)
                 if not self._post.knows(held.workflow):
@@ -223,27 +235,21 @@ class AsyncRunner:
             return
         await self._post.command(run, told)
 
+    async def start_plain(
+        self, workflow: str, data: Plain, *, id: str, tags: Mapping[str, str] | None = None, actor: str | None = None
+    ) -> Receipt:
+        """Start a run of a workflow by name, with JSON values as its data; for tools that know no workflow.
+
+        Returns:
+            `queued`: whoever owns the journal takes it; `verdict` waits for that.
+        """
+        self._body.check()
+        put = await self._post.start_plain(workflow, id, data, dict(tags or {}), actor=actor)
+        return Receipt(id, put.id, put.verdict or "queued", put.number)
+
     def get(self, id: str) -> AsyncRun[Any]:
         """A handle on a run, whether it exists or not."""
         return AsyncRun(self, id)
-
-    async def look(self, run: str) -> RunView[Any]:
-        """A run as it is now.
-
-        Raises:
-            NoSuchRun: There is none.
-            UnknownWorkflow: The runner was not given its workflow, so its data has no type here.
-        """
-        self._body.check()
-        record = await self._record(run)
-        hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(Loaded(record, hosted.stored.thaw(record.snapshot), hosted))
-
-    async def _record(self, run: str) -> RunRecord:
-        record = await self._body.io(lambda: self._body.journal.run(run))
-        if record is None:
-            raise NoSuchRun(run, self._body.journal.name)
-        return record
 
     async def result(self, run: str, timeout: float | None = None) -> Result[Any]:
         """Wait until a run is over.
@@ -261,7 +267,7 @@ class AsyncRunner:
             async with asyncio.timeout(timeout):
                 await self._over(run)
         except TimeoutError:
-            record = await self._record(run)
+            record = await self.record(run)
             if not record.over:
                 raise NotOver(run, record.status, record.states, timeout or 0.0) from None
         view = await self.look(run)
@@ -278,69 +284,24 @@ class AsyncRunner:
                 return
             await asyncio.sleep(_POLL)
 
-    async def list(
-        self,
-        *,
-        workflow: type[Workflow[Any]] | str | None = None,
-        status: str | None = None,
-        state: State | type[Nested] | str | None = None,
-        tags: Mapping[str, str] | None = None,
-        incident: bool | None = None,
-        held: bool | None = None,
-        paused: bool | None = None,
-        started_before: datetime | None = None,
-        started_after: datetime | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> list[RunSummary]:
-        """A page of runs, the newest first; every condition given must hold.
+    async def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
+        """Remove, in one commit, the runs that ended before a time, with their journal and answered messages.
 
         Args:
-            workflow: Of this class or name.
-            status: running, undoing, completed, failed, cancelled or killed.
-            state: Within this state. States have no index of their own: where there are many runs, give `status` or
-                `tags` too.
-            tags: With all these tags.
-            incident: With (or without) an open incident.
-            held: Held or not.
-            paused: Paused or not.
-            started_before: Started before this UTC time.
-            started_after: Started after it.
-            limit: How many at most, at least 1.
-            after: The id of the last run of the page before.
+            before: The UTC time.
+            remember: How long from now their event ids are remembered, so that a late resend gets its first verdict.
+            dry: Only count.
+
+        Raises:
+            Refused, TimeoutError: Where another process moves the runs: it refused, or nobody took it.
         """
         self._body.check()
-        if limit < 1:
-            message = f"limit={limit}: a page has at least 1 run"
-            raise ValueError(message)
-        query = Query(
-            workflow=workflow.definition.name if isinstance(workflow, type) else workflow,
-            status=status,
-            state=None if state is None else state_name(state),
-            tags=dict(tags or {}),
-            incident=incident,
-            held=held,
-            paused=paused,
-            started_before=None if started_before is None else to_micros(started_before),
-            started_after=None if started_after is None else to_micros(started_after),
-            limit=limit,
-            after=after,
-        )
-        records = await self._body.io(lambda: self._body.journal.runs(query))
-        return [RunSummary.of(record) for record in records]
-
-    async def journal(self, run: str, *, after: int = 0, limit: int = 1000) -> Entries:
-        """A run's journal from the line after number `after`, oldest first."""
-        self._body.check()
-        records = await self._body.io(lambda: self._body.journal.entries(run, after, limit))
-        return [Entry.of(record) for record in records]
-
-    async def verify(self, run: str) -> Verified:
-        """Fold a run's journal again through the core and compare. Raises NoSuchRun, UnknownWorkflow."""
-        self._body.check()
-        record = await self._record(run)
-        hosted = self._body.workflows.named(record.workflow)
-        return await self._body.io(lambda: verify(hosted, record, _entries(self._body.journal, run, record.seq)))
+        until = self._body.clock.now() + remember
+        body = PruneBody(to_micros(before), to_micros(until), dry)
+        if self._body.owner:
+            pruned: Pruned = await self._body.ask(Pruning(body))
+            return pruned
+        return await self._post.prune(body)
 
     @asynccontextmanager
     async def watch(self, run: str) -> AsyncGenerator[AsyncIterator[Transitioned]]:
@@ -364,15 +325,10 @@ class AsyncRunner:
             yield _until_over(body, watcher, over=record is not None and record.over)
 
 
-def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:
-    """All entries of a run up to number `last`, in pages."""
-    after = 0
-    while page := journal.entries(run, after):
-        for entry in page:
-            if entry.seq > last:
-                return
-            yield entry
-        after = page[-1].seq
+def _sending(run: str, event: object, asked: Asked) -> Sending:
+    if isinstance(event, Plain):
+        return Sending(run, event.name, msgspec.Raw(msgspec.json.encode(event.fields)), asked)
+    return Sending(run, None, event, asked)
 
 
 async def _until_over(body: Body, watcher: Watcher, *, over: bool) -> AsyncIterator[Transitioned]:
@@ -383,10 +339,3 @@ async def _until_over(body: Body, watcher: Watcher, *, over: bool) -> AsyncItera
             return
         yield transitioned
         over = over or transitioned.status in OVER
-
-
-def state_name(state: State | type[Nested] | str) -> str:
-    """The stored name of a state given by reference."""
-    if isinstance(state, str):
-        return state
-    return state.name if isinstance(state, State) else state.path

@@ -53,6 +53,7 @@ class Options:
     poll: float
     inline: bool
     client: bool
+    perform: bool
 
 
 class Body:
@@ -147,7 +148,7 @@ class Body:
             self.writer.tell(Telling(run, stopped))
         lost_visits = {(run, lost.visit) for run, lost in found.lost}
         alone = set(found.alone)
-        if alone:
+        if alone or not self.options.perform:
             self.steps.hold()
         suspects: list[tuple[Loaded, RunStep]] = []
         for loaded in found.going:
@@ -157,7 +158,7 @@ class Body:
                     suspects.append((loaded, command))
                 elif visit not in lost_visits:
                     self._command(loaded, command)
-        if suspects:
+        if suspects and self.options.perform:
             self._watching.append(self._spawn(self._one_by_one(suspects)))
 
     async def _one_by_one(self, suspects: list[tuple[Loaded, RunStep]]) -> None:

@@ -335,7 +335,7 @@ class Mover:
         hosted = loaded.hosted
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
-        entry = entry_of(record, told, hosted.stored.told(told, refused), asked)
+        entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
         ended = tuple(
             (run, visit)
             for run, visit in self.crashed

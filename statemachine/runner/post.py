@@ -7,15 +7,16 @@ from typing import Any
 
 import msgspec
 
-from persistence import MessageRecord
+from persistence import MessageRecord, Pruned
 from statemachine.errors import AlreadyStarted, NoSuchRun, NotAnswered, Refused
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
 from statemachine.runner.hosted import Hosted
+from statemachine.runner.operations import PruneBody
 from statemachine.runner.requests import StartBody
 from statemachine.runner.stored import digest
-from statemachine.runner.views import Receipt
+from statemachine.runner.views import Plain, Receipt
 
 _POLL = 0.02
 _VERB_PATIENCE = 30.0
@@ -56,14 +57,24 @@ class Post:
                 ):
                     raise AlreadyStarted(run, first.workflow, name)
 
+    async def start_plain(
+        self, workflow: str, run: str, data: Plain, tags: dict[str, str], *, actor: str | None
+    ) -> MessageRecord:
+        """Put a start whose data nobody here knows the type of."""
+        body = msgspec.json.encode(StartBody(workflow, msgspec.Raw(msgspec.json.encode(data.fields)), tags))
+        return await self._put(run, "start", "start", workflow, body, connection=None, actor=actor)
+
     async def send(
         self, run: str, id: str, event: object, *, connection: Any, actor: str | None, reason: str | None
     ) -> Receipt:
         """Put an event. Raises NoSuchRun, UndeclaredEvent, NotStored, TooLarge."""
-        hosted = await self._hosted(run, event)
-        event_name = hosted.event_name(event)
-        hosted.stored.event(run, event_name, event)
-        raw = hosted.stored.codec.encode(event)
+        if isinstance(event, Plain):
+            event_name, raw = event.name, msgspec.json.encode(event.fields)
+        else:
+            hosted = await self._hosted(run, event)
+            event_name = hosted.event_name(event)
+            hosted.stored.event(run, event_name, event)
+            raw = hosted.stored.codec.encode(event)
         put = await self._put(run, id, "event", event_name, raw, connection=connection, actor=actor, reason=reason)
         return Receipt(run, id, put.verdict or "queued", put.number)
 
@@ -74,6 +85,14 @@ class Post:
         name = str(told.__struct_config__.tag)
         put = await self._put(run, nonce, "command", name, raw, connection=None, actor=told.actor, reason=told.reason)
         await self.answer(run, put.number, _VERB_PATIENCE)
+
+    async def prune(self, body: PruneBody) -> Pruned:
+        """Put a prune and wait for what was removed. Raises Refused, TimeoutError."""
+        raw, nonce = msgspec.json.encode(body), self._body.clock.nonce()
+        put = await self._put("", nonce, "command", "prune", raw, connection=None, actor=None)
+        await self.answer("", put.number, _VERB_PATIENCE)
+        message = await self._body.io(lambda: self._body.journal.message(put.number))
+        return msgspec.json.decode(message.answer if message else b"{}", type=Pruned)
 
     async def _hosted(self, run: str, event: object) -> Hosted:
         """The run's workflow; where its start is still queued, one that declares the event."""

@@ -9,7 +9,7 @@ import attrs
 
 from persistence import EntryRecord, MessageRecord, RunRecord
 from statemachine.commands import Command, Send
-from statemachine.inputs import Input, Received
+from statemachine.inputs import Elapsed, Input, Received, Stopped, UndoFailed, Undone
 from statemachine.runner.clock import to_micros
 from statemachine.runner.hosted import Hosted
 from statemachine.snapshot import Snapshot
@@ -59,15 +59,14 @@ def record_of(before: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], raw: b
     )
 
 
-def entry_of(record: RunRecord, told: Input, body: bytes, asked: Asked) -> EntryRecord:
+def entry_of(record: RunRecord, told: Input, before: Snapshot[Any], body: bytes, asked: Asked) -> EntryRecord:
     """A transition's line in the journal."""
-    name = told.occurrence.name if isinstance(told, Received) else getattr(told, "step", "")
     return EntryRecord(
         run=record.run,
         seq=record.seq,
         at=record.updated,
         kind=str(told.__struct_config__.tag),
-        name=name,
+        name=_name(told, before),
         event_id=asked.event_id,
         actor=asked.actor,
         reason=asked.reason,
@@ -75,6 +74,26 @@ def entry_of(record: RunRecord, told: Input, body: bytes, asked: Asked) -> Entry
         states=record.states,
         body=body,
     )
+
+
+def _name(told: Input, before: Snapshot[Any]) -> str:
+    """The event, step or timer that an input is about; of a timer the event it raises, or the step it tries again."""
+    if isinstance(told, Received):
+        return told.occurrence.name
+    if isinstance(told, Elapsed):
+        timer = next((timer for timer in before.timers if timer.number == told.timer), None)
+        return "" if timer is None else timer.event or _step(before, timer.visit)
+    if isinstance(told, Stopped | Undone | UndoFailed):
+        return _step(before, told.visit)
+    return str(getattr(told, "step", ""))
+
+
+def _step(snapshot: Snapshot[Any], visit: int) -> str:
+    for known in (snapshot.pending, snapshot.stopping, snapshot.undo):
+        for one in known:
+            if one.visit == visit:
+                return one.step
+    return ""
 
 
 def messages_of(commands: Sequence[Command], record: RunRecord, hosted: Hosted) -> tuple[MessageRecord, ...]:

@@ -17,6 +17,7 @@ from statemachine.errors import (
     AlreadyStarted,
     BeingUndone,
     NotAccepted,
+    NotStored,
     RefusedVerb,
     RunHeld,
     RunOver,
@@ -27,6 +28,7 @@ from statemachine.inputs import Begin, Cancel, Input, Kill, Pause, Received, Res
 from statemachine.runner.clock import from_micros, to_micros
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.mover import Loaded, Mover, Plan
+from statemachine.runner.operations import PruneBody, Pruning
 from statemachine.runner.recording import NOBODY, Asked
 from statemachine.runner.stored import digest
 from statemachine.snapshot import Occurrence, Snapshot
@@ -121,7 +123,11 @@ class Sending:
                 raise UndeclaredEvent(hosted.definition.name, name, hosted.definition.events)
         value = self.value
         if isinstance(value, msgspec.Raw):
-            value = hosted.stored.codec.decode(bytes(value), hosted.definition.code.events.get(name, Any))
+            kind = hosted.definition.code.events.get(name, Any)
+            try:
+                value = hosted.stored.codec.decode(bytes(value), kind)
+            except msgspec.MsgspecError as error:
+                raise NotStored(self.run, f"event {name}", str(error)) from error
         hosted.stored.event(self.run, name, value)
         at = mover.clock.now() if self.at is None else from_micros(self.at)
         return Occurrence(name, value, id=self.asked.event_id, actor=self.asked.actor, reason=self.asked.reason, at=at)
@@ -279,7 +285,7 @@ class StartBody(msgspec.Struct, frozen=True):
     tags: dict[str, str] = {}
 
 
-def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | Commanding:
+def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | Commanding | Pruning:
     """The request that a message in the inbox stands for."""
     asked = Asked(
         event_id=message.id,
@@ -295,6 +301,8 @@ def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | C
         hosted = mover.workflows.named(body.workflow)
         data = hosted.stored.codec.decode(bytes(body.data), hosted.definition.code.data)
         return Starting(message.run, hosted, data, body.tags, asked)
+    if message.name == "prune":
+        return Pruning(msgspec.json.decode(message.body, type=PruneBody), asked)
     told = msgspec.json.decode(message.body, type=Cancel | Kill | Pause | Resume | Resolve)
     return Commanding(message.run, told, asked)
 

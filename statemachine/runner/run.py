@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, Generic, Protocol, TypeVar
 
 from statemachine.runner.aio import AsyncRun
+from statemachine.runner.story import Story
 from statemachine.runner.views import Entry, Receipt, Result, RunView
 from statemachine.snapshot import Incident
 from statemachine.states import Nested, State
@@ -33,9 +34,9 @@ class Run(Generic[D]):
     def __repr__(self) -> str:
         return f"Run({self.id!r})"
 
-    def look(self) -> RunView[D]:
-        """The run as it is now. Raises NoSuchRun."""
-        return self._wait(self._run.look())
+    def look(self, *, plain: bool = False) -> RunView[D]:
+        """See `AsyncRunner.look`."""
+        return self._wait(self._run.look(plain=plain))
 
     @property
     def state(self) -> tuple[str, ...]:
@@ -102,3 +103,7 @@ class Run(Generic[D]):
     def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Its journal from the line after number `after`, oldest first."""
         return self._wait(self._run.journal(after=after, limit=limit))
+
+    def story(self) -> Story:
+        """See `AsyncRunner.story`."""
+        return self._wait(self._run.story())

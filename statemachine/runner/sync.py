@@ -12,22 +12,22 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from persistence import Codec, Journal, SQLiteJournal
+from persistence import Codec, Journal, Pruned, SQLiteJournal
 from statemachine.definition import Definition
 from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
 from statemachine.runner.aio import AsyncRunner
 from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
+from statemachine.runner.looking import Looking
+from statemachine.runner.operations import REMEMBER
 from statemachine.runner.run import Run
-from statemachine.runner.verify import Verified
-from statemachine.runner.views import Receipt, Result, RunSummary, Transitioned
-from statemachine.states import Nested, State
+from statemachine.runner.views import Plain, Receipt, Result, Transitioned
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
@@ -35,7 +35,7 @@ T = TypeVar("T")
 _NOT_OPEN = "it was not entered, or it is closed"
 
 
-class Runner:
+class Runner(Looking):
     """Owns a journal and moves its runs: `with Runner(...)` for threads, `async with Runner(...)` for asyncio.
 
     Args:
@@ -48,6 +48,8 @@ class Runner:
         limit: The largest data, event or result, in bytes.
         verify: Decode again what is stored and compare before committing.
         poll: Seconds between looks for messages of other processes.
+        perform: False for an operator's tool: it makes transitions and begins no step and no undo, which wait for the
+            next owner.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
     SIGTERM closes it, where the application has no handler of its own for that signal and the runner is entered in the
@@ -73,12 +75,20 @@ class Runner:
         limit: int = 1 << 20,
         verify: bool = True,
         poll: float = 0.025,
+        perform: bool = True,
         clock: Clock | None = None,
     ) -> None:
         self._journal = journal
         self._workflows = Workflows(workflows, codec=Codec(), limit=limit, verify=verify)
         self._clock = clock or SystemClock()
-        self._settings = {"standby": standby, "grace": grace, "lease": lease, "threads": threads, "poll": poll}
+        self._settings = {
+            "standby": standby,
+            "grace": grace,
+            "lease": lease,
+            "threads": threads,
+            "poll": poll,
+            "perform": perform,
+        }
         self._body: Body | None = None
         self._opened: Journal | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -286,41 +296,15 @@ class Runner:
         """Wait until a run is over, for at most `timeout` seconds. Raises NotOver."""
         return self.wait(self._there.result(run, timeout))
 
-    def list(
-        self,
-        *,
-        workflow: type[Workflow[Any]] | str | None = None,
-        status: str | None = None,
-        state: State | type[Nested] | str | None = None,
-        tags: Mapping[str, str] | None = None,
-        incident: bool | None = None,
-        held: bool | None = None,
-        paused: bool | None = None,
-        started_before: datetime | None = None,
-        started_after: datetime | None = None,
-        limit: int = 50,
-        after: str | None = None,
-    ) -> list[RunSummary]:
-        """See `AsyncRunner.list`."""
-        return self.wait(
-            self._there.list(
-                workflow=workflow,
-                status=status,
-                state=state,
-                tags=tags,
-                incident=incident,
-                held=held,
-                paused=paused,
-                started_before=started_before,
-                started_after=started_after,
-                limit=limit,
-                after=after,
-            )
-        )
+    def start_plain(
+        self, workflow: str, data: Plain, *, id: str, tags: Mapping[str, str] | None = None, actor: str | None = None
+    ) -> Receipt:
+        """See `AsyncRunner.start_plain`."""
+        return self.wait(self._there.start_plain(workflow, data, id=id, tags=tags, actor=actor))
 
-    def verify(self, run: str) -> Verified:
-        """See `AsyncRunner.verify`."""
-        return self.wait(self._there.verify(run))
+    def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
+        """See `AsyncRunner.prune`."""
+        return self.wait(self._there.prune(before, remember=remember, dry=dry))
 
     @contextmanager
     def watch(self, run: str) -> Generator[Iterator[Transitioned]]:

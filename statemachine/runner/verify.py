@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import attrs
-import msgspec
 
 from persistence import EntryRecord, RunRecord
-from statemachine.inputs import Adopt, Begin
-from statemachine.runner.clock import from_micros
+from statemachine.runner.folding import Folded, UnfoldableError, fold
 from statemachine.runner.hosted import Hosted
-from statemachine.snapshot import Failure, Snapshot
-from statemachine.transition import start, transition
+from statemachine.snapshot import Snapshot
 
 
 @attrs.frozen
@@ -42,28 +39,21 @@ class Verified:
 
 def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Verified:
     """Fold all entries of a run, oldest first, and compare."""
-    snapshot: Snapshot[Any] | None = None
+    last: Folded | None = None
     since = folded = 0
-    for entry in entries:
-        told, refused = hosted.stored.retold(entry.body)
-        now = from_micros(entry.at)
-        if isinstance(told, Adopt):
-            snapshot, since, folded = hosted.stored.thaw(bytes(told.snapshot)), entry.seq, 1
-        elif isinstance(told, Begin):
-            snapshot, since, folded = start(hosted.definition, record.run, told, now).snapshot, entry.seq, 1
-        elif snapshot is None:
-            return Verified(record.run, folded, since, reason=f"the journal begins with entry {entry.seq}")
-        else:
-            failure = msgspec.json.decode(bytes(refused) or b"null", type=Failure | None)
-            snapshot = transition(hosted.definition, snapshot, told, now, refused=failure).snapshot
-            folded += 1
-        if snapshot.seq != entry.seq:
-            return Verified(record.run, folded, since, reason=f"entry {entry.seq} ({entry.kind}) changed nothing")
-    if snapshot is None:
+    try:
+        for one in fold(hosted, record, entries):
+            if one.entry.kind in {"start", "adopt"}:
+                since, folded = one.entry.seq, 0
+            last, folded = one, folded + 1
+    except UnfoldableError as error:
+        return Verified(record.run, folded, since, reason=str(error))
+    if last is None:
         return Verified(record.run, 0, 0, reason="the journal has no entry of it")
     stored = hosted.stored.thaw(record.snapshot)
+    again = last.outcome.snapshot
     different = tuple(
-        name for name in Snapshot.__struct_fields__ if not _agree(name, getattr(stored, name), getattr(snapshot, name))
+        name for name in Snapshot.__struct_fields__ if not _agree(name, getattr(stored, name), getattr(again, name))
     )
     return Verified(record.run, folded, since, different)
 

@@ -10,8 +10,8 @@ import attrs
 
 from persistence import EntryRecord, RunRecord
 from statemachine.runner.clock import from_micros
-from statemachine.runner.mover import Loaded, Moved
-from statemachine.snapshot import Done, Failure, Incident, Status
+from statemachine.runner.mover import Moved
+from statemachine.snapshot import Done, Failure, Incident, Snapshot, Status, Timer
 
 D = TypeVar("D")
 
@@ -70,6 +70,8 @@ class RunView(Generic[D]):
     incidents: tuple[Incident, ...]
     undo: tuple[Done, ...]
     """What would be undone, the first to be undone last; of a killed run, what it left."""
+    timers: tuple[Timer, ...]
+    """Its deadlines, UTC."""
     error: Failure | None
     """Why it failed or is being undone."""
     paused: bool
@@ -80,9 +82,8 @@ class RunView(Generic[D]):
     updated: datetime
 
     @classmethod
-    def of(cls, loaded: Loaded) -> RunView[Any]:
-        """From a loaded run."""
-        record, snapshot = loaded.record, loaded.snapshot
+    def of(cls, record: RunRecord, snapshot: Snapshot[Any]) -> RunView[Any]:
+        """From a run's record and its snapshot, decoded."""
         return cls(
             id=record.run,
             workflow=record.workflow,
@@ -92,6 +93,7 @@ class RunView(Generic[D]):
             data=snapshot.data,
             incidents=snapshot.incidents,
             undo=snapshot.undo,
+            timers=snapshot.timers,
             error=snapshot.ending.failure if snapshot.ending else None,
             paused=snapshot.paused,
             held=record.held,
@@ -113,9 +115,21 @@ class Result(Generic[D]):
 
 
 @attrs.frozen
+class Plain:
+    """An event by its name, or data, as JSON values: for tools that know no workflow.
+
+    Whoever owns the journal gives it its type, or refuses it.
+    """
+
+    fields: Any
+    name: str = ""
+
+
+@attrs.frozen
 class Entry:
     """One line of a run's journal."""
 
+    run: str
     seq: int
     at: datetime
     kind: str
@@ -129,11 +143,14 @@ class Entry:
     reason: str | None
     body: bytes
     """The input as stored: JSON."""
+    number: int = 0
+    """Its place among the entries of all runs, where those were asked for."""
 
     @classmethod
     def of(cls, record: EntryRecord) -> Entry:
         """From a journal's record."""
         return cls(
+            run=record.run,
             seq=record.seq,
             at=from_micros(record.at),
             kind=record.kind,
@@ -143,6 +160,7 @@ class Entry:
             actor=record.actor,
             reason=record.reason,
             body=record.body,
+            number=record.number,
         )
 
 

@@ -24,6 +24,16 @@ CREATE TABLE statemachine_entry (
         UNIQUE (run_id, seq)
     );
 
+CREATE TABLE statemachine_gone (                 -- event ids of runs that were pruned
+    run TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (run, id)
+) WITHOUT ROWID
+;
+
 CREATE TABLE statemachine_inbox (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         run TEXT NOT NULL,

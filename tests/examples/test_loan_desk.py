@@ -284,6 +284,7 @@ def journal(*lines: tuple[str, str, dict[str, object]]) -> list[JournalEntry]:
     began = datetime(2026, 1, 1, tzinfo=UTC)
     return [
         JournalEntry(
+            run="r",
             seq=number,
             at=began + timedelta(seconds=number),
             kind=kind,

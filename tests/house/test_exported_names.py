@@ -6,6 +6,7 @@ import types
 
 import persistence
 import statemachine
+import statemachine.diagrams
 import statemachine.runner
 import statemachine.testing
 
@@ -15,11 +16,14 @@ PUBLIC: dict[str, str] = {
         DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver NotStored
         OpenedBeforeFork Outbox Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary
         RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
-        after always check evolve joined on on_entry on_exit step transaction waive
+        after always check diagram evolve joined on on_entry on_exit step transaction waive
     """,
     "statemachine.runner": """
-        AsyncRun AsyncRunner Client Clock Entry Receipt Result Run RunSummary RunView Runner SystemClock
-        Transitioned Verified
+        AsyncRun AsyncRunner Attempt Client Clock Entry Health Plain Receipt Result Run RunSummary RunView Runner
+        Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified Waiting
+    """,
+    "statemachine.diagrams": """
+        Diagram NoGraphvizError diagram
     """,
     "statemachine.testing": """
         VirtualClock
@@ -27,22 +31,28 @@ PUBLIC: dict[str, str] = {
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked Journal JournalError LiveGroup MemoryJournal MessageRecord
-        NewerSchema NotStorable Owned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
-        Work wal_reset_race
+        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
+        Work examine wal_reset_race
     """,
 }
+
+PACKAGES: list[types.ModuleType] = [
+    statemachine,
+    statemachine.runner,
+    statemachine.diagrams,
+    statemachine.testing,
+    persistence,
+]
 
 
 def test_the_public_names_are_these() -> None:
     """`__all__` of each public package is what is written here."""
-    packages: list[types.ModuleType] = [statemachine, statemachine.runner, statemachine.testing, persistence]
-    declared = {package.__name__: sorted(package.__all__) for package in packages}
+    declared = {package.__name__: sorted(package.__all__) for package in PACKAGES}
     assert declared == {name: sorted(names.split()) for name, names in PUBLIC.items()}
 
 
 def test_nothing_public_is_undeclared() -> None:
     """A name without underscore that a package binds, apart from its own modules, is in its `__all__`."""
-    packages: list[types.ModuleType] = [statemachine, statemachine.runner, statemachine.testing, persistence]
     undeclared = {
         package.__name__: sorted(
             name
@@ -52,17 +62,16 @@ def test_nothing_public_is_undeclared() -> None:
             and not isinstance(value, types.ModuleType)
             and name != "annotations"
         )
-        for package in packages
+        for package in PACKAGES
     }
-    assert undeclared == {package.__name__: [] for package in packages}
+    assert undeclared == {package.__name__: [] for package in PACKAGES}
 
 
 def test_every_public_thing_explains_itself() -> None:
     """Each public class and function has a docstring of its own."""
-    packages: list[types.ModuleType] = [statemachine, statemachine.runner, statemachine.testing, persistence]
     wordless = [
         f"{package.__name__}.{name}"
-        for package in packages
+        for package in PACKAGES
         for name in package.__all__
         if isinstance(value := getattr(package, name), (type, types.FunctionType)) and not value.__doc__
     ]

@@ -10,11 +10,12 @@ from typing import get_args
 
 import attrs
 import pytest
+from click.testing import CliRunner
 
 import statemachine
 from statemachine import Compound, Event, Retry, State, Workflow, after, on, step, waive
-from statemachine.__main__ import main
 from statemachine.checking import CODES, check
+from statemachine.cli.app import commands
 from statemachine.definition import Definition
 from statemachine.identity import hash_of
 from statemachine.waivers import Check
@@ -266,21 +267,23 @@ class TestCommand:
         assert ran.returncode == 1, ran.stderr
         assert ran.stdout == f"{check(CANNOT_END)}\n"
 
-    def test_it_succeeds_without_errors(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_it_succeeds_without_errors(self) -> None:
         """A workflow in order, and one in which all is waived."""
-        assert main(["check", f"{__name__}:SOUND", f"{__name__}:Paper"]) == 0
-        assert "paper, version 1" in capsys.readouterr().out
+        ran = CliRunner().invoke(commands, ["check", f"{__name__}:SOUND", f"{__name__}:Paper"])
+        assert ran.exit_code == 0
+        assert "paper, version 1" in ran.stdout
 
     @pytest.mark.parametrize(
         ("place", "said"),
         [
-            ("nowhere", "it names no class; say module:Class"),
+            ("nowhere", "say module:name"),
             ("nowhere:Loan", "No module named 'nowhere'"),
             ("json:Loan", "no attribute 'Loan'"),
-            ("json:JSONDecoder", "it is no workflow"),
+            ("json:JSONDecoder", "is no workflow"),
         ],
     )
-    def test_what_is_not_there_is_said(self, place: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_what_is_not_there_is_said(self, place: str, said: str) -> None:
         """In a sentence, on standard error, with an exit code of its own."""
-        assert main(["check", place]) == 2
-        assert said in capsys.readouterr().err
+        ran = CliRunner().invoke(commands, ["check", place])
+        assert ran.exit_code == 2
+        assert said in ran.stderr

@@ -1,0 +1,79 @@
+"""The contract of keeping: the log of all runs, and what is removed from it."""
+# ruff: noqa: S101 - a suite of tests, shipped
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from persistence.contract.making import OpensJournals, a_message, an_entry, refused, start, step
+from persistence.errors import Fenced
+from persistence.records import AnswerRecord, Change, Pruned, Query, SeenRecord
+
+
+class Keeping(OpensJournals):
+    """What an operator asks."""
+
+    def test_the_log_has_the_entries_of_all_runs_in_the_order_of_their_commits(self) -> None:
+        """In pages, and from the end."""
+        journal, epoch = self.owned(start("a"), start("b"))
+        journal.commit(epoch, [step("b"), step("a")])
+        whole = journal.log(0, 10)
+        assert [(entry.run, entry.seq) for entry in whole] == [("a", 1), ("b", 1), ("b", 2), ("a", 2)]
+        assert replace(whole[2], number=0) == an_entry("b", 2)
+        assert journal.log(whole[1].number, 1) == [whole[2]]
+        assert journal.log(-1, 2) == whole[2:]
+        assert journal.log(whole[3].number, 9) == []
+
+    def test_pruning_removes_what_is_over_and_old_and_nothing_else(self) -> None:
+        """Its entries, tags and answered messages too; a dry one only counts; the others are as they were."""
+        journal, epoch = self.owned(start("old", over=True, tags={"k": "1"}), start("young"), start("open"))
+        told = journal.put(a_message("told", "old"))
+        waiting = journal.put(a_message("waiting", "old"))
+        journal.commit(epoch, [Change(answers=(AnswerRecord(number=told.number, verdict="refused"),))])
+        journal.commit(epoch, [step("young", over=True, updated=9_000)])
+        expected = Pruned(runs=1, entries=1, messages=1)
+        assert journal.prune(epoch, 5_000, 7_000, dry=True) == expected
+        assert journal.run("old") is not None
+        assert journal.prune(epoch, 5_000, 7_000, dry=False) == expected
+        assert [run.run for run in journal.runs(Query())] == ["open", "young"]
+        assert journal.runs(Query(tags={"k": "1"})) == []
+        assert journal.entries("old") == []
+        assert [(entry.run, entry.seq) for entry in journal.log(0, 9)] == [("young", 1), ("open", 1), ("young", 2)]
+        assert journal.message(told.number) is None
+        assert journal.message(waiting.number) == waiting
+        assert journal.prune(epoch, 5_000, 7_000, dry=False) == Pruned()
+
+    def test_ids_of_a_pruned_run_are_remembered_for_their_time(self) -> None:
+        """A resend gets the first verdict until then; the run's id may be given again meanwhile."""
+        seen = SeenRecord(run="old", id="e1", seq=1, verdict="accepted")
+        journal, epoch = self.owned(replace(start("old", over=True), seen=(seen,)), start("other"))
+        assert journal.prune(epoch, 5_000, 7_000, dry=False).remembered == 1
+        assert journal.seen("old", "e1") == seen
+        assert journal.commit(epoch, [start("old"), step("other", updated=9_000)]) == [None, None]
+        assert journal.seen("old", "e1") == seen
+        assert journal.prune(epoch, 7_000, 9_000, dry=False).forgotten == 0
+        assert journal.prune(epoch, 7_001, 9_000, dry=False).forgotten == 1
+        assert journal.seen("old", "e1") is None
+
+    def test_numbers_of_the_log_and_of_messages_are_never_given_twice(self) -> None:
+        """Not even when the last ones were pruned."""
+        journal, epoch = self.owned(start("a", over=True), start("b", over=True))
+        first = journal.put(a_message("m", "a"))
+        journal.commit(epoch, [Change(answers=(AnswerRecord(number=first.number, verdict="refused"),))])
+        last = journal.log(-1, 1)[0].number
+        journal.prune(epoch, 9_000, 9_000, dry=False)
+        assert journal.put(a_message("n", "b")).number > first.number
+        journal.commit(epoch, [start("c")])
+        assert journal.log(-1, 1)[0].number > last
+
+    def test_only_the_owner_prunes(self) -> None:
+        """Another's epoch is refused."""
+        journal, epoch = self.owned(start("a", over=True))
+        refused(Fenced, lambda: journal.prune(epoch + 1, 9_000, 9_000, dry=False))
+
+    def test_sizes_are_told(self) -> None:
+        """In bytes, of the data and of the log in use."""
+        journal, _ = self.owned(start())
+        data, log = journal.size()
+        assert data >= 0
+        assert log >= 0

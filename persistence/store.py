@@ -1,0 +1,103 @@
+"""What the handles of a journal in memory share: records by key, what a query finds, what a prune removes."""
+
+from __future__ import annotations
+
+import threading
+
+from persistence.records import (
+    AttemptRecord,
+    EntryRecord,
+    MessageKind,
+    MessageRecord,
+    Pruned,
+    Query,
+    RunRecord,
+    SeenRecord,
+)
+
+
+class Store:
+    """See the module. Everything in it is read and written under its lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.runs: dict[str, RunRecord] = {}
+        self.entries: dict[str, dict[int, EntryRecord]] = {}
+        self.log: dict[tuple[str, int], int] = {}
+        """The entries in the order of their commits, with their numbers."""
+        self.logged = 0
+        self.seen: dict[tuple[str, str], SeenRecord] = {}
+        self.gone: dict[tuple[str, str], int] = {}
+        """Ids in `seen` whose runs were pruned, and until when they are remembered."""
+        self.messages: dict[int, MessageRecord] = {}
+        self.put = 0
+        self.numbers: dict[tuple[str, str, MessageKind], int] = {}
+        self.waiting: dict[int, None] = {}
+        self.attempts: dict[tuple[str, int], AttemptRecord] = {}
+        self.epoch = 0
+        self.owner: object = None
+        """The handle that owns it."""
+        self.owned_as = ""
+        self.lease_ends = 0.0
+        self.commits = 0
+
+    def prune(self, before: int, remember: int, *, dry: bool) -> Pruned:
+        """See `Journal.prune`."""
+        last = next(reversed(self.log), ("", 0))[0]
+        going = {run.run for run in self.runs.values() if run.over and run.updated < before and run.run != last}
+        entries = [key for key in self.log if key[0] in going]
+        told = [one.number for one in self.messages.values() if one.verdict and one.run in going]
+        ids = [key for key in self.seen if key[0] in going and key not in self.gone]
+        forgotten = [key for key, until in self.gone.items() if until < before]
+        if not dry:
+            self._remove(going, entries, told, forgotten)
+            self.gone.update(dict.fromkeys(ids, remember))
+        return Pruned(
+            runs=len(going), entries=len(entries), messages=len(told), remembered=len(ids), forgotten=len(forgotten)
+        )
+
+    def _remove(
+        self, runs: set[str], entries: list[tuple[str, int]], messages: list[int], ids: list[tuple[str, str]]
+    ) -> None:
+        for run in runs:
+            del self.runs[run]
+            self.entries.pop(run, None)
+        for entry in entries:
+            del self.log[entry]
+        for number in messages:
+            gone = self.messages.pop(number)
+            if self.numbers.get((gone.run, gone.id, gone.kind)) == number:
+                del self.numbers[gone.run, gone.id, gone.kind]
+        for name in ids:
+            del self.gone[name]
+            del self.seen[name]
+
+
+def matches(run: RunRecord, query: Query) -> bool:
+    """Whether a query finds a run."""
+    return (
+        _says(query.workflow, run.workflow)
+        and _says(query.status, run.status)
+        and _says(query.incident, run.incidents > 0)
+        and _says(query.held, run.held != "")
+        and _says(query.paused, run.paused)
+        and _within(run, query.state)
+        and query.tags.items() <= run.tags.items()
+        and _aged(run, query)
+    )
+
+
+def _says(wanted: object, found: object) -> bool:
+    return wanted is None or wanted == found
+
+
+def _within(run: RunRecord, state: str | None) -> bool:
+    return state is None or any(leaf == state or leaf.startswith(f"{state}.") for leaf in run.states)
+
+
+def _aged(run: RunRecord, query: Query) -> bool:
+    return (
+        (query.started_before is None or run.started < query.started_before)
+        and (query.started_after is None or run.started > query.started_after)
+        and (query.updated_before is None or run.updated < query.updated_before)
+    )

@@ -1,0 +1,56 @@
+"""The commands, together."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from statemachine.cli.definitions import check, diagram
+from statemachine.cli.frame import Sentences
+from statemachine.cli.keeping import export, prune, verify
+from statemachine.cli.looking import runs, show, tail
+from statemachine.cli.numbers import doctor, health, stats
+from statemachine.cli.steering import cancel, done, kill, pause, resume, retry, send, skip, start
+
+
+def _version() -> str:
+    try:
+        return version("durable-statemachine")
+    except PackageNotFoundError:
+        return "of a source tree, not installed"
+
+
+@click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(version=_version(), prog_name="statemachine")
+def commands() -> None:
+    """Durable statecharts: see the runs of a journal, and steer them.
+
+    FILE is the journal's database. Commands work while another process owns it. Where nobody does, those that change
+    a run need the application's workflows (--app) and own the file for the moment.
+    """
+
+
+for one in (
+    runs,
+    show,
+    tail,
+    start,
+    send,
+    retry,
+    skip,
+    done,
+    cancel,
+    kill,
+    pause,
+    resume,
+    check,
+    diagram,
+    verify,
+    export,
+    prune,
+    stats,
+    health,
+    doctor,
+):
+    commands.add_command(one)

@@ -1,0 +1,72 @@
+"""Folds a run's journal again through the pure core: what each entry told the run, and what came of it.
+
+A run that was adopted by another version of its workflow is folded from there on, since the entries before were made
+by a definition that is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import attrs
+import msgspec
+
+from persistence import EntryRecord, RunRecord
+from statemachine.errors import StateMachineError
+from statemachine.inputs import Adopt, Begin, Input
+from statemachine.runner.clock import from_micros
+from statemachine.runner.hosted import Hosted
+from statemachine.snapshot import Failure, Snapshot
+from statemachine.transition import Outcome, start, transition
+
+
+@attrs.frozen(eq=False)
+class Folded:
+    """One entry, with what it told the run and what that led to."""
+
+    entry: EntryRecord
+    told: Input
+    outcome: Outcome
+
+
+class UnfoldableError(Exception):
+    """The journal does not fold: an entry is missing, is not accepted any more, or its handling raises now."""
+
+
+def fold(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Iterator[Folded]:
+    """Fold the entries of a run, oldest first, from its start or from where its present definition adopted it.
+
+    Raises:
+        UnfoldableError: The message says which entry, and why.
+    """
+    snapshot: Snapshot[Any] | None = None
+    for entry in entries:
+        if entry.definition != record.definition:
+            continue
+        told, refused = hosted.stored.retold(entry.body)
+        failure = msgspec.json.decode(bytes(refused) or b"null", type=Failure | None)
+        try:
+            outcome = _outcome(hosted, snapshot, entry, told, failure)
+        except StateMachineError as error:
+            message = f"entry {entry.seq} ({entry.kind}) raises now: {error}"
+            raise UnfoldableError(message) from error
+        if outcome.verdict not in {"accepted", "deferred"} or outcome.snapshot.seq != entry.seq:
+            message = f"entry {entry.seq} ({entry.kind}) is {outcome.verdict} now, as number {outcome.snapshot.seq}"
+            raise UnfoldableError(message)
+        snapshot = outcome.snapshot
+        yield Folded(entry, told, outcome)
+
+
+def _outcome(
+    hosted: Hosted, snapshot: Snapshot[Any] | None, entry: EntryRecord, told: Input, failure: Failure | None
+) -> Outcome:
+    now = from_micros(entry.at)
+    if isinstance(told, Adopt):
+        return Outcome(hosted.stored.thaw(bytes(told.snapshot)), (), "accepted")
+    if isinstance(told, Begin):
+        return start(hosted.definition, entry.run, told, now)
+    if snapshot is None:
+        message = f"the journal begins with entry {entry.seq} ({entry.kind})"
+        raise UnfoldableError(message)
+    return transition(hosted.definition, snapshot, told, now, refused=failure)

@@ -1,0 +1,133 @@
+"""Numbers of a journal's recent past: how much happened, how long steps took and how often they failed, what waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+import msgspec
+
+from persistence import EntryRecord, Journal
+from statemachine.runner.clock import from_micros, to_micros
+
+HOUR = timedelta(hours=1)
+MOST = 100_000
+"""Up to how many of the newest entries are looked at."""
+OUTCOMES = {"succeeded": False, "failed": True, "undone": False, "undo-failed": True}
+
+
+@attrs.frozen
+class StepNumbers:
+    """How a step, or its undo, did.
+
+    Attributes:
+        step: Its name.
+        undo: Whether these are attempts to undo it.
+        attempts: Attempts that ended.
+        failed: How many of them failed.
+        p50: Seconds that half of them took at most; None where none was measured.
+        p95: Seconds that 95 of 100 took at most.
+    """
+
+    step: str
+    undo: bool
+    attempts: int
+    failed: int
+    p50: float | None
+    p95: float | None
+
+
+@attrs.frozen
+class Waiting:
+    """How many runs that are not over are in a state."""
+
+    workflow: str
+    state: tuple[str, ...]
+    runs: int
+
+
+@attrs.frozen
+class Statistics:
+    """The numbers.
+
+    Attributes:
+        since: From when on entries were counted, UTC.
+        whole: False where there were more than 100,000 since then; `since` is then the oldest that was counted.
+        entries: How many there were.
+        rate: Entries a second.
+        kinds: How many of each kind.
+        steps: How each step did.
+        waiting: What waits where, the most first.
+    """
+
+    since: datetime
+    whole: bool
+    entries: int
+    rate: float
+    kinds: dict[str, int]
+    steps: tuple[StepNumbers, ...]
+    waiting: tuple[Waiting, ...]
+
+
+class _Input(msgspec.Struct):
+    step: str = ""
+    took: float | None = None
+
+
+class _Told(msgspec.Struct):
+    input: _Input
+
+
+_told = msgspec.json.Decoder(_Told).decode
+
+
+def statistics(journal: Journal, now: datetime, span: timedelta) -> Statistics:
+    """Count what was committed in the last `span`."""
+    since = now - span
+    newest = journal.log(-1, MOST)
+    counted = [entry for entry in newest if entry.at >= to_micros(since)]
+    whole = len(counted) < MOST
+    if not whole:
+        since = from_micros(counted[0].at)
+    seconds = max((now - since).total_seconds(), 1e-6)
+    return Statistics(
+        since=since,
+        whole=whole,
+        entries=len(counted),
+        rate=len(counted) / seconds,
+        kinds=dict(Counter(entry.kind for entry in counted).most_common()),
+        steps=tuple(_steps(counted)),
+        waiting=tuple(_waiting(journal)),
+    )
+
+
+def _steps(entries: Sequence[EntryRecord]) -> Iterable[StepNumbers]:
+    took: dict[tuple[str, bool], list[float]] = {}
+    attempts: Counter[tuple[str, bool]] = Counter()
+    failed: Counter[tuple[str, bool]] = Counter()
+    for entry in entries:
+        if entry.kind in OUTCOMES:
+            told = _told(entry.body).input
+            key = (told.step or entry.name, entry.kind.startswith("undo"))
+            attempts[key] += 1
+            failed[key] += OUTCOMES[entry.kind]
+            if told.took is not None:
+                took.setdefault(key, []).append(told.took)
+    for step, undo in sorted(attempts):
+        key = (step, undo)
+        times = sorted(took.get(key, ()))
+        yield StepNumbers(step, undo, attempts[key], failed[key], _share(times, 0.5), _share(times, 0.95))
+
+
+def _share(times: Sequence[float], share: float) -> float | None:
+    """The smallest time that this share of them does not exceed."""
+    return times[max(0, -int(-share * len(times) // 1) - 1)] if times else None
+
+
+def _waiting(journal: Journal) -> list[Waiting]:
+    found: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for group in journal.live():
+        found[group.workflow, group.states] += group.runs
+    return [Waiting(workflow, states, runs) for (workflow, states), runs in found.most_common()]

@@ -1,0 +1,11 @@
+"""Every command is documented, as it is."""
+
+from __future__ import annotations
+
+from tests.house.commands import BEGIN, PAGE, reference
+
+
+def test_the_reference_says_what_the_commands_say() -> None:
+    """A command, an option or a sentence that changed is not in the page until it is written anew."""
+    _, _, written = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    assert written.strip() == reference().strip(), "run python -m tests.house.commands"
