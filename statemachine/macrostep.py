@@ -277,10 +277,10 @@ def fold(turn: Turn, name: str) -> Any:
 
 def _next_data(turn: Turn, function: Function) -> Any:
     data = function(turn.data, turn.occurrence or _NOTHING, turn.scope)
-    kind: type[Any] = type(turn.data)
-    given: type[Any] = type(data)  # pyright: ignore[reportUnknownVariableType] -- it may be anything
-    if given is not kind:
-        raise OtherData(kind, given)
+    expected: type = turn.data.__class__
+    got: type = data.__class__
+    if got is not expected:
+        raise OtherData(expected, got)
     return data
 
 
