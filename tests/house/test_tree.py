@@ -133,7 +133,7 @@ def test_run_time_needs_three_packages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "groups"), [("run.txt", ()), ("dev.txt", ("test", "check", "build")), ("lowest.txt", ("test",))]
+    ("name", "groups"), [("run.txt", ()), ("dev.txt", ("test", "extras", "check", "build")), ("lowest.txt", ("test",))]
 )
 def test_pinned_versions_fit_what_is_asked_for(name: str, groups: tuple[str, ...]) -> None:
     """Whoever edits pyproject.toml runs `make lock`."""
@@ -149,8 +149,16 @@ def test_pinned_versions_fit_what_is_asked_for(name: str, groups: tuple[str, ...
 def test_the_lowest_versions_are_the_ones_promised() -> None:
     """`make lowest` tests exactly the lower bounds that pyproject.toml states."""
     pinned = pins("lowest.txt")
-    promised = {one.name: Version(next(iter(one.specifier)).version) for one in dependencies()}
+    extras = project()["project"]["optional-dependencies"]
+    asked = [*dependencies(), *(Requirement(line) for lines in extras.values() for line in lines)]
+    promised = {one.name: Version(next(iter(one.specifier)).version) for one in asked}
     assert {name: pinned[name] for name in promised} == promised
+
+
+def test_developers_have_every_extra() -> None:
+    """What an extra brings is tested with the newest version, too."""
+    extras = project()["project"]["optional-dependencies"]
+    assert {line for lines in extras.values() for line in lines} <= set(project()["dependency-groups"]["extras"])
 
 
 def test_what_developers_run_is_what_users_run() -> None:
