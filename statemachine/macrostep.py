@@ -62,7 +62,8 @@ def settle(turn: Turn) -> None:
                 return
         if enabled:
             microstep(turn, enabled)
-    raise EndlessLoop(turn.run, turn.chart.definition.name, turn.leaves, LONGEST)
+    if turn.status == "running":
+        raise EndlessLoop(turn.run, turn.chart.definition.name, turn.leaves, LONGEST)
 
 
 def select(turn: Turn, event: str) -> tuple[Arc, ...]:
