@@ -53,7 +53,7 @@ tests: $(DEV) ## Every test, with branch coverage (ARGS= for pytest, WORKERS=0 f
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term $(ARGS)
 
 deep: $(DEV) ## The property tests with thousands of examples
-	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n $(WORKERS) tests/property tests/stateful $(ARGS)
+	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n $(WORKERS) tests/property tests/stateful tests/conformance/test_drawn.py $(ARGS)
 
 wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against the installed wheel
 
