@@ -20,6 +20,10 @@ EVENTS = ("a", "b", "c", "a.x", "t")
 DELAYS = (1.0, 2.0, 5.0)
 LARGEST = 14
 """States in one statechart, about."""
+SAMPLE = 300
+"""Statecharts that are compared at each run, always the same."""
+ANEW = 200
+"""At least so many more are drawn anew at each run."""
 
 Choose = Callable[[int], int]
 Happening = tuple[Any, ...]

@@ -15,11 +15,9 @@ from statemachine.snapshot import Snapshot
 from statemachine.turn import Turn
 from tests.conformance.agreement import PATIENCE, agree
 from tests.conformance.census import Watched
-from tests.conformance.drawing import Story, seeded, stories
+from tests.conformance.drawing import ANEW, SAMPLE, Story, seeded, stories
 
 SEED = 20150901
-SAMPLE = 300
-"""Statecharts that are the same at each run, besides those that hypothesis draws anew."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,7 +29,7 @@ def _impatient() -> Iterator[None]:
 
 
 @settings(
-    max_examples=max(200, settings().max_examples),
+    max_examples=max(ANEW, settings().max_examples),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(stories())
