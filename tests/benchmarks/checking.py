@@ -47,7 +47,7 @@ SHAPES = {
 
 
 def main() -> None:
-    """Measure each shape: processor time, which others on the machine do not stretch much; the slowest of the rounds."""
+    """Measure each shape by processor time, which other programs stretch little: the slowest of the rounds."""
     print("| shape | states | slowest of 5, processor time | configurations seen | whole |\n|---|---|---|---|---|")
     for shape, definition in SHAPES.items():
         taken: list[float] = []
