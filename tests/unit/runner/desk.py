@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import timedelta
+from typing import Any
 
 import attrs
 
@@ -101,7 +102,7 @@ class Shop(Workflow[Order], name="shop"):
         return order
 
 
-def until(run: Run[Order], state: str, seconds: float = 10.0) -> None:
+def until(run: Run[Any], state: str, seconds: float = 10.0) -> None:
     """Come back when the run is in a state."""
     end = time.monotonic() + seconds
     while run.state != (state,):
