@@ -1,0 +1,7 @@
+"""The sections of the evidence, in the order of the document."""
+
+from __future__ import annotations
+
+from tests.reliability.evidence import Evidence
+
+SECTIONS: tuple[Evidence, ...] = ()
