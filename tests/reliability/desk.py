@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from persistence import Journal, SQLiteJournal
-from statemachine import Client, Definition, NotAccepted, Receipt, Refused, Run, Runner, Workflow
+from persistence import CommitUnknown, Journal, SQLiteJournal, Unwritable
+from statemachine import Client, NoSuchRun, NotAccepted, Receipt, Refused, Run, Runner, Workflow
+from statemachine.snapshot import Incident
 from statemachine.testing import watched, watched_steps
 from statemachine.testing.points import Hook
 from tests.reliability.errand import Errand, Job, World
@@ -17,6 +18,8 @@ from tests.reliability.errand import Errand, Job, World
 PATIENCE = 20.0
 """Seconds after which a state that was to come is given up."""
 
+R = TypeVar("R", bound=Runner)
+T = TypeVar("T")
 Wrap = Callable[[Journal], Journal]
 
 
@@ -31,32 +34,31 @@ class Desk:
 
     @contextmanager
     def runner(self, workflows: Sequence[Workflow[Any]] = ()) -> Generator[Runner]:
-        """A runner, closed in peace."""
-        with self._journal() as journal, Runner(journal, self._watched(workflows), grace=5) as runner:
-            yield runner
+        """A runner, closed in peace. One that could not be opened for an answer that got lost is opened again."""
+        given = [watched_steps(workflow, self._hook) for workflow in workflows or [Errand(self.world)]]
+        with ExitStack() as closing:
+            yield insist(lambda: closing.enter_context(self._opened(lambda journal: Runner(journal, given, grace=5))))
 
     @contextmanager
     def client(self) -> Generator[Client]:
         """A client of the same file, in this process."""
-        with self._journal() as journal, Client(journal, [Errand(self.world)]) as client:
+        with self._opened(lambda journal: Client(journal, [Errand(self.world)])) as client:
             yield client
 
     @contextmanager
-    def _journal(self) -> Generator[Journal]:
+    def _opened(self, make: Callable[[Journal], R]) -> Generator[R]:
         journal = self._wrap(SQLiteJournal(self.file))
         try:
-            yield watched(journal, self._hook)
+            with make(watched(journal, self._hook)) as opened:
+                yield opened
         finally:
             journal.close()
-
-    def _watched(self, workflows: Sequence[Workflow[Any]]) -> list[Definition]:
-        return [watched_steps(workflow, self._hook) for workflow in workflows or [Errand(self.world)]]
 
     # Moves.
 
     def start(self, runner: Runner, run: str, trouble: str = "", kind: type[Workflow[Job]] = Errand) -> Run[Job]:
         """Start a run."""
-        started = runner.start(kind, Job(trouble), id=run)
+        started = insist(lambda: runner.start(kind, Job(trouble), id=run))
         self._acknowledged("start", run)
         return started
 
@@ -67,7 +69,7 @@ class Desk:
 
     def _sent(self, run: Run[Any], event: object, id: str) -> bool:
         try:
-            run.send(event, id=id)
+            insist(lambda: run.send(event, id=id))
         except NotAccepted:
             self.decide(run)
             return False
@@ -75,13 +77,17 @@ class Desk:
 
     def verb(self, run: Run[Any], kind: str) -> None:
         """Give an operator's verb, unless it was recorded before."""
-        if all(entry.kind != kind for entry in run.journal()):
-            getattr(run, kind)()
+
+        def unless_recorded() -> None:
+            if all(entry.kind != kind for entry in run.journal()):
+                getattr(run, kind)()
+
+        insist(unless_recorded)
         self._acknowledged("verb", run.id, kind)
 
     def put(self, client: Client, run: str, event: object, id: str) -> Receipt:
         """Queue an event through the file."""
-        receipt = client.send(run, event, id=id)
+        receipt = insist(lambda: client.send(run, event, id=id))
         self._acknowledged("put", run, id)
         return receipt
 
@@ -100,19 +106,36 @@ class Desk:
 
     def decide(self, run: Run[Any]) -> str:
         """Do what an operator does who can see the receiver. Gives the run's state; empty once it is over."""
-        look = run.look()
+        try:
+            look = run.look()
+        except NoSuchRun:
+            return "queued"
         for incident in look.incidents:
-            if incident.step == "notify":
-                took = any(what == "once" and key.startswith(f"{run.id}:") for what, key in self.world.effects())
-                (run.done if took else run.retry)(incident.number, reason="the receiver was asked")
-            else:
-                self.world.effect("mended", run.id)
-                run.retry(incident.number)
+            insist(lambda incident=incident: self._decide(run, incident))  # type: ignore[misc]
             self._acknowledged("verb", run.id, "resolve")
         return look.state[0] if look.status in {"running", "undoing"} else ""
 
+    def _decide(self, run: Run[Any], incident: Incident) -> None:
+        if all(incident.number != other.number for other in run.look().incidents):
+            return
+        if incident.step == "notify":
+            took = any(what == "once" and key.startswith(f"{run.id}:") for what, key in self.world.effects())
+            (run.done if took else run.retry)(incident.number, reason="the receiver was asked")
+        else:
+            self.world.effect("mended", run.id)
+            run.retry(incident.number)
+
     def _acknowledged(self, *words: str) -> None:
         self.world.ledger.note("acknowledged", *words)
+
+
+def insist(call: Callable[[], T]) -> T:
+    """What a caller does whose call on the journal failed, heard or not: makes it again, with the same ids."""
+    while True:
+        try:
+            return call()
+        except (CommitUnknown, Unwritable):
+            continue
 
 
 def until(holds: Callable[[], bool], otherwise: Callable[[], str]) -> None:

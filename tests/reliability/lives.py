@@ -9,13 +9,18 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 LONGEST = 90.0
 """Seconds after which a life is taken for hung."""
+_asking = Lock()
+"""A process may be asked for its end once: starting another asks all that were started, too."""
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["tests.reliability.sections"])
 
@@ -30,33 +35,27 @@ class Life:
     def __init__(self, work: Callable[..., None], folder: Path, *arguments: Any) -> None:
         self.folder = folder
         self._process = _forks.Process(target=_live, args=(work, folder, arguments), daemon=True)
-        self._process.start()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
+        with _asking:
+            self._process.start()
         assert self._process.pid is not None
-        return self._process.pid
+        self.pid = self._process.pid
 
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal, if it lives."""
-        if self._process.is_alive():
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless it has ended."""
+        with suppress(ProcessLookupError):
             os.kill(self.pid, number)
-
-    def alive(self) -> bool:
-        """Whether it lives."""
-        return self._process.is_alive()
 
     def end(self, patience: float = LONGEST) -> bool:
         """Wait for its end; whether it was killed. Raises DiedOtherwise."""
-        self._process.join(patience)
-        code = self._process.exitcode
-        if code is None:
+        hung = not wait([self._process.sentinel], patience)
+        if hung:
             self._process.kill()
+        with _asking:
             self._process.join()
-        if code not in {0, -signal.SIGKILL}:
+            code = self._process.exitcode
+        if hung or code not in {0, -signal.SIGKILL}:
             said = (self.folder / "stderr").read_text(encoding="utf-8")[-2000:]
-            raise DiedOtherwise(f"hung for {patience} s: {said}" if code is None else f"exit code {code}: {said}")
+            raise DiedOtherwise(f"hung for {patience} s: {said}" if hung else f"exit code {code}: {said}")
         return code != 0
 
 

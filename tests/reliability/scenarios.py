@@ -10,7 +10,7 @@ from collections.abc import Callable
 import attrs
 
 from statemachine import Run
-from tests.reliability.desk import Desk
+from tests.reliability.desk import Desk, insist
 from tests.reliability.errand import (
     Ask,
     Confirm,
@@ -111,7 +111,7 @@ def several(desk: Desk) -> None:
 def client(desk: Desk) -> None:
     """A client puts a start and an event before anybody owns the file; then the event again, and one too late."""
     with desk.client() as client:
-        client.start(Errand, Job(), id="r")
+        insist(lambda: client.start(Errand, Job(), id="r"))
         desk.put(client, "r", Confirm(), "event")
     with desk.runner() as runner, desk.client() as client:
         desk.end(runner.get("r"))
@@ -163,3 +163,8 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("messages of a client", client),
     )
 }
+
+
+def play_of(scenario: str, before: int) -> Play:
+    """A play that comes before the scenario's own, by its number; that itself for -1."""
+    return SCENARIOS[scenario].play if before < 0 else SCENARIOS[scenario].before[before][0]
