@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -113,6 +114,8 @@ class Trials:
 def row(what: str, outcomes: Sequence[Outcome], note: str = "") -> Row:
     """A row of the table: how many were disturbed, and the first after which something did not hold."""
     bad = [outcome for outcome in outcomes if outcome.faults]
+    for outcome in bad:
+        sys.stderr.write(f"{outcome.trial}: {'; '.join(outcome.faults)}\n")
     if bad:
-        note = f"{bad[0].trial}: {'; '.join(bad[0].faults)}"
+        note = f"{bad[0].trial}: {'; '.join(bad[0].faults)[:200]}"
     return Row(what, sum(outcome.disturbed for outcome in outcomes), len(bad), note)
