@@ -59,7 +59,7 @@ class _Saga:
             )
 
     def cycle(self, step: StepSpec) -> bool:
-        """A pivot happens once; and each turn of a loop adds to what may have to be undone. True: the first is broken."""
+        """A pivot happens once, else True; and each turn of a loop adds to what may have to be undone."""
         case = self._case
         if not step.pivot and step.undo is None:
             return False

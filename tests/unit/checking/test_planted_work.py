@@ -63,7 +63,7 @@ class TestSagas:
         assert found.path[-1] == "(pay succeeds) telling"
 
     def test_a_second_pivot(self) -> None:
-        """A pivot whose outcome is unknown waits for a person, in spite of failed=: after the first there is no other."""
+        """A pivot whose outcome is unknown waits for a person, in spite of failed=, so there is no other."""
         found = only(with_step(SOUND, "tell", pivot=True))
         assert (found.severity, found.code, found.about) == ("error", "gives-up", ("tell", "telling"))
         assert "is a pivot again" in found.message
