@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reliability import kill_matrix, lost_answers
+from tests.reliability import kill_matrix, lost_answers, messages, passing_time
 from tests.reliability.evidence import Evidence
 
-SECTIONS: tuple[Evidence, ...] = (kill_matrix, lost_answers)
+SECTIONS: tuple[Evidence, ...] = (kill_matrix, lost_answers, passing_time, messages)
