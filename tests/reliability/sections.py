@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reliability import kill_matrix, lost_answers
+from tests.reliability import kill_matrix, lost_answers, random_kills, two_owners
 from tests.reliability.evidence import Evidence
 
-SECTIONS: tuple[Evidence, ...] = (kill_matrix, lost_answers)
+SECTIONS: tuple[Evidence, ...] = (kill_matrix, random_kills, lost_answers, two_owners)
