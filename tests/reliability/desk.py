@@ -40,9 +40,10 @@ class Desk:
             yield insist(lambda: closing.enter_context(self._opened(lambda journal: Runner(journal, given, grace=5))))
 
     @contextmanager
-    def client(self) -> Generator[Client]:
-        """A client of the same file, in this process."""
-        with self._opened(lambda journal: Client(journal, [Errand(self.world)])) as client:
+    def client(self, workflows: Sequence[Workflow[Any]] = ()) -> Generator[Client]:
+        """A client of the same file."""
+        given = workflows or [Errand(self.world)]
+        with self._opened(lambda journal: Client(journal, given)) as client:
             yield client
 
     @contextmanager
@@ -59,13 +60,13 @@ class Desk:
     def start(self, runner: Runner, run: str, trouble: str = "", kind: type[Workflow[Job]] = Errand) -> Run[Job]:
         """Start a run."""
         started = insist(lambda: runner.start(kind, Job(trouble), id=run))
-        self._acknowledged("start", run)
+        self.acknowledged("start", run)
         return started
 
     def send(self, run: Run[Any], event: object, id: str = "event") -> None:
         """Send an event by its id, until the run is where it takes it."""
         until(lambda: self._sent(run, event, id), lambda: f"{run.id} in {run.state} does not take {event}")
-        self._acknowledged("event", run.id, id)
+        self.acknowledged("event", run.id, id)
 
     def _sent(self, run: Run[Any], event: object, id: str) -> bool:
         try:
@@ -83,12 +84,12 @@ class Desk:
                 getattr(run, kind)()
 
         insist(unless_recorded)
-        self._acknowledged("verb", run.id, kind)
+        self.acknowledged("verb", run.id, kind)
 
     def put(self, client: Client, run: str, event: object, id: str) -> Receipt:
         """Queue an event through the file."""
         receipt = insist(lambda: client.send(run, event, id=id))
-        self._acknowledged("put", run, id)
+        self.acknowledged("put", run, id)
         return receipt
 
     def settle(self, client: Client, receipt: Receipt) -> None:
@@ -112,7 +113,7 @@ class Desk:
             return "queued"
         for incident in look.incidents:
             insist(lambda incident=incident: self._decide(run, incident))  # type: ignore[misc]
-            self._acknowledged("verb", run.id, "resolve")
+            self.acknowledged("verb", run.id, "resolve")
         return look.state[0] if look.status in {"running", "undoing"} else ""
 
     def _decide(self, run: Run[Any], incident: Incident) -> None:
@@ -125,7 +126,8 @@ class Desk:
             self.world.effect("mended", run.id)
             run.retry(incident.number)
 
-    def _acknowledged(self, *words: str) -> None:
+    def acknowledged(self, *words: str) -> None:
+        """Note what a call on the runner has come back from."""
         self.world.ledger.note("acknowledged", *words)
 
 

@@ -21,6 +21,26 @@ from statemachine.workflow import Workflow
 Key = tuple[str, str]
 """What was executed, and under which forward key: `("do", "r:n1:reserve:2")`."""
 
+LOST = "acknowledged and lost"
+AGAIN = "recorded, and executed again"
+TOO_OFTEN = "executed more often than begun"
+ONCE = "at most once, and executed more often"
+TRANSACTIONAL = "written other than once"
+RECEIVED = "received other than undisturbed"
+ENDED = "ended other than undisturbed"
+UNFOLDED = "not what its journal gives"
+
+
+@attrs.frozen
+class Fault:
+    """A promise that did not hold, and of what."""
+
+    promise: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.what}"
+
 
 @attrs.frozen
 class Kept:
@@ -76,7 +96,7 @@ class Judge:
         unfolded = ""
         if folded:
             verified = verify(hosted, record, entries)
-            unfolded = "" if verified.ok else f"{run} is not what its journal gives: {verified}"
+            unfolded = "" if verified.ok else str(verified)
         return Kept(record, hosted.stored.thaw(record.snapshot), entries, told, unfolded)
 
     def death(self, folder: Path, ledger: list[tuple[str, ...]]) -> Death:
@@ -108,7 +128,7 @@ def pending(kept: Kept) -> Iterator[Key]:
 
 def _forward(step: str) -> str:
     """What an execution of a step is called in the ledger."""
-    return "once" if step in {"notify", "page"} else "do"
+    return "once" if step == "notify" else "do"
 
 
 def ends(kept: dict[str, Kept]) -> dict[str, tuple[str, tuple[str, ...], Any]]:
@@ -122,17 +142,27 @@ def done(effects: Sequence[Key]) -> Counter[tuple[str, str, str]]:
     return Counter((what, names[0], names[2]) for what, names in parts)
 
 
+def compared(ended: Any, undisturbed: Any, effects: Counter[Any], wanted: Counter[Any]) -> Iterator[Fault]:
+    """Where the ends of runs, and what the receiver took, are not those of the same runs when nobody disturbs them."""
+    for run in ended.keys() | undisturbed.keys():
+        if ended.get(run) != undisturbed.get(run):
+            yield Fault(ENDED, f"{run} is {ended.get(run)}, undisturbed {undisturbed.get(run)}")
+    for step in effects.keys() | wanted.keys():
+        if effects[step] != wanted[step]:
+            yield Fault(RECEIVED, f"{' '.join(step)} {effects[step]} times, undisturbed {wanted[step]} times")
+
+
 def faults(
     folder: Path, kept: dict[str, Kept], ledger: list[tuple[str, ...]], deaths: Sequence[Death]
-) -> Iterator[str]:
+) -> Iterator[Fault]:
     """Everything that must hold for any workflow and does not."""
-    yield from (one.unfolded for one in kept.values() if one.unfolded)
+    yield from (Fault(UNFOLDED, one.unfolded) for one in kept.values() if one.unfolded)
     journal = SQLiteJournal(folder / "journal.db")
     database = sqlite3.connect(folder / "journal.db")
     try:
         for words in sorted({line[1:] for line in ledger if line[0] == "acknowledged"}):
             if not _there((journal, database), kept, *words):
-                yield f"acknowledged and lost: {' '.join(words)}"
+                yield Fault(LOST, " ".join(words))
         yield from _booked(database, kept)
     finally:
         database.close()
@@ -156,36 +186,39 @@ def _there(
     return bool(found) and all(verdict for (verdict,) in found)
 
 
-def _booked(database: sqlite3.Connection, kept: dict[str, Kept]) -> Iterator[str]:
+def _booked(database: sqlite3.Connection, kept: dict[str, Kept]) -> Iterator[Fault]:
     """A transactional step has written exactly when it is recorded, and so has its undo."""
     for table, outcome in (("booking", Succeeded), ("unbooking", Undone)):
         rows = Counter(key for (key,) in database.execute(f"SELECT key FROM {table}"))
         keys = (one.key(told.visit) for one in kept.values() for told in one.told if isinstance(told, outcome))
         wanted = Counter(key for key in keys if key.split(":")[2] == "book")
         if rows != wanted:
-            yield f"{table} has {rows - wanted} too many and {wanted - rows} too few"
+            yield Fault(TRANSACTIONAL, f"{table} has {rows - wanted} too many and {wanted - rows} too few")
 
 
-def _repeated(ledger: list[tuple[str, ...]], deaths: Sequence[Death]) -> Iterator[str]:
+def _repeated(ledger: list[tuple[str, ...]], deaths: Sequence[Death]) -> Iterator[Fault]:
     for death in deaths:
         again = {(line[0], line[1]) for line in ledger[death.line :]} & death.recorded
-        yield from (f"recorded, and executed again: {' '.join(key)}" for key in again)
+        yield from (Fault(AGAIN, " ".join(key)) for key in again)
 
 
-def _executed_too_often(kept: dict[str, Kept], ledger: list[tuple[str, ...]], deaths: Sequence[Death]) -> Iterator[str]:
+def _executed_too_often(
+    kept: dict[str, Kept], ledger: list[tuple[str, ...]], deaths: Sequence[Death]
+) -> Iterator[Fault]:
     begun = Counter(key for death in deaths for key in death.pending)
     for one in kept.values():
         begun.update(_tried_again(one))
     for key, times in Counter((line[0], line[1]) for line in ledger if line[0] in {"do", "undo", "once"}).items():
         if times > 1 + begun[key]:
-            yield f"executed {times} times, begun {1 + begun[key]} times: {' '.join(key)}"
+            yield Fault(TOO_OFTEN, f"{' '.join(key)} {times} times, begun {1 + begun[key]} times")
         if key[0] == "once" and times > 1:
-            yield f"at most once, and executed {times} times: {key[1]}"
+            yield Fault(ONCE, f"{key[1]} {times} times")
 
 
 def _tried_again(kept: Kept) -> Iterator[Key]:
     """The keys that the journal has begun again: after an attempt that failed, or because a person wanted it."""
-    keys = {told.visit: (_forward(told.step), kept.key(told.visit)) for told in kept.told if isinstance(told, Failed)}
+    stopped = [told for told in kept.told if isinstance(told, Failed | Lost)]
+    keys = {told.visit: (_forward(told.step), kept.key(told.visit, told.step)) for told in stopped}
     for told in kept.told:
         if isinstance(told, Failed | Lost):
             yield _forward(told.step), kept.key(told.visit, told.step)

@@ -45,6 +45,10 @@ class Life:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return bool(wait([self._process.sentinel], 0))
+
     def end(self, patience: float = LONGEST) -> bool:
         """Wait for its end; whether it was killed. Raises DiedOtherwise."""
         hung = not wait([self._process.sentinel], patience)
@@ -54,7 +58,8 @@ class Life:
             self._process.join()
             code = self._process.exitcode
         if hung or code not in {0, -signal.SIGKILL}:
-            said = (self.folder / "stderr").read_text(encoding="utf-8")[-2000:]
+            written = self.folder / "stderr"
+            said = written.read_text(encoding="utf-8")[-2000:] if written.exists() else ""
             raise DiedOtherwise(f"hung for {patience} s: {said}" if hung else f"exit code {code}: {said}")
         return code != 0
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,23 +92,17 @@ class Trials:
         kept = self._judge.kept(folder)
         ended, effects = judge.ends(kept), judge.done(world.effects())
         world.ledger.close()
-        found = [*judge.faults(folder, kept, lines, deaths), *self._compared(trial, ended, effects)]
-        return Outcome(trial, died or "disturbed" in passed, tuple(found), passed, ended, effects)
+        found = list(judge.faults(folder, kept, lines, deaths))
+        if trial.point:
+            quiet = self._quiet[trial.scenario]
+            found += judge.compared(ended, quiet.ends, effects, quiet.effects)
+        return Outcome(trial, died or "disturbed" in passed, tuple(map(str, found)), passed, ended, effects)
 
     def _live(self, folder: Path, ledger: Ledger, deaths: list[Death], *arguments: Any) -> bool:
         died = Life(self._life, folder, *arguments).end()
         if died:
             deaths.append(self._judge.death(folder, ledger.lines()))
         return died
-
-    def _compared(self, trial: Trial, ended: dict[str, Any], effects: Counter[Any]) -> Iterator[str]:
-        if not trial.point:
-            return
-        quiet = self._quiet[trial.scenario]
-        if ended != quiet.ends:
-            yield f"ended {ended}, undisturbed {quiet.ends}"
-        if effects != quiet.effects:
-            yield f"the receiver took {effects}, undisturbed {quiet.effects}"
 
 
 def row(what: str, outcomes: Sequence[Outcome], note: str = "") -> Row:
