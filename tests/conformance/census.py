@@ -125,8 +125,8 @@ class Watched(Naive):
         entry = EntrySet(self.tree, self.history_value, self.configuration, enabled)
         self._note("content of a history's default", set(entry.default_history) & set(entry.to_enter))
         initial = [self.tree.states[name].initial for name in entry.default_entry]
-        deeper = [one for one in initial if one is not None and (len(one.targets) > 1 or self._nested(one.targets[0]))]
-        self._note("initial transition further in", deeper)
+        targets = [one.targets for one in initial if one is not None]
+        self._note("initial transition further in", any(len(one) > 1 or any(map(self._nested, one)) for one in targets))
         super().enter_states(enabled)
 
     def _nested(self, target: str) -> bool:

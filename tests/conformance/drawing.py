@@ -90,10 +90,13 @@ class _Tree:
         return DrawnState(name=self._name(), kind="final")
 
     def state(self, depth: int, *, region: bool = False) -> DrawnState:
-        kinds: list[Kind] = ["atomic"] if region else ["atomic", "final", "final"]
+        kinds: tuple[Kind, ...] = ("atomic",) if region else ("atomic", "final", "final")
         if depth < 4 and self._count < LARGEST:
-            kinds += ["compound", "compound", "parallel"]
-            kinds += ["parallel", "parallel"] if depth == 1 else ["compound"] if region else []
+            kinds = (*kinds, "compound", "compound", "parallel")
+            if depth == 1:
+                kinds = (*kinds, "parallel", "parallel")
+            elif region:
+                kinds = (*kinds, "compound")
         kind = self._pick.one(kinds)
         name = self._name()
         if kind == "compound":

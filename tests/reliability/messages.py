@@ -48,10 +48,10 @@ def twice(folder: Path, chance: random.Random, events: int) -> Iterator[str]:
                 if runner.send("r", Add(number), id=f"e{number}").verdict != "accepted":
                     yield f"event {number} got another verdict than the first time"
                 ledger.note("acknowledged", "r", f"e{number}")
-    yield from _counted(file, ledger, events)
+    yield from counted(file, ledger, events)
 
 
-def _counted(file: Path, ledger: Ledger, events: int) -> Iterator[str]:
+def counted(file: Path, ledger: Ledger, events: int) -> Iterator[str]:
     """Whether a run has counted so many events, numbered from 0, each once; and the journal has what the ledger has."""
     with Runner(file, [Counting()]) as runner:
         data = runner.get("r").look().data
@@ -127,7 +127,7 @@ def very_many(folder: Path, events: int) -> Iterator[str]:
     order = list(events_of(file, "r"))
     if any(int(one[1:]) > int(other[1:]) for one, other in pairwise(order)):
         yield "they were taken in another order than they were sent"
-    yield from _counted(file, ledger, events)
+    yield from counted(file, ledger, events)
 
 
 def client(folder: Path, name: int, events: int, seed: int) -> None:
@@ -153,7 +153,7 @@ def at_once(folder: Path, seed: int, events: int) -> Iterator[str]:
         clients = [Life(client, folder, name, events, seed) for name in range(CLIENTS)]
         for one in clients:
             one.end(PATIENCE)
-    yield from _counted(file, ledger, events)
+    yield from counted(file, ledger, events)
 
 
 def gather(scale: Scale, seed: int) -> Section:
