@@ -57,7 +57,6 @@ from statemachine import (
 FOUR_EYES = 5_000
 """Marks above which a second, other person must approve."""
 ASKING = Retry(12, delay=0.05, cap=0.5)
-"""How often the bureau is asked."""
 
 
 # What a loan is, and what people may say about it.
