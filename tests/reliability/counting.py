@@ -16,6 +16,7 @@ from statemachine import Event, State, Workflow, after, evolve, on
 from statemachine.runner.clock import SystemClock
 from tests.reliability.evidence import Row, shown
 from tests.reliability.ledger import Ledger
+from tests.reliability.lives import side_by_side
 
 OPEN_FOR = timedelta(hours=2)
 
@@ -133,11 +134,14 @@ def missing(ledger: Ledger, file: Path, run: str) -> list[str]:
 
 def each(what: str, times: int, seed: int, trial: Callable[[Path, random.Random], Iterator[str]]) -> Row:
     """A row of trials that are seeded one by one."""
+
+    def one(number: int) -> list[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            return list(trial(Path(folder), random.Random(f"{seed} {number}")))
+
     found: list[str] = []
     lost = 0
-    for number in shown(what, range(times), times):
-        with tempfile.TemporaryDirectory() as folder:
-            faults = list(trial(Path(folder), random.Random(f"{seed} {number}")))
+    for number, faults in enumerate(shown(what, side_by_side(one, range(times)), times)):
         lost += bool(faults)
         found += [f"trial {number}: {fault}" for fault in faults]
     return Row(what, times, lost, found[0] if found else "")
