@@ -56,9 +56,7 @@ from statemachine import (
 
 FOUR_EYES = 5_000
 """Marks above which a second, other person must approve."""
-
-
-# What a loan is, and what people may say about it.
+ASKING = Retry(12, delay=0.05, cap=0.5)
 
 
 @attrs.frozen
@@ -162,15 +160,15 @@ class LoanDesk(Workflow[Loan], name="loan-desk", version=1):
     declined = State(final=True)
     undone = State(final=True, compensate=True)
 
-    @step(screening, to=(declined.when(unlikely), checks), effect=False, retry=ASKING, timeout=2)
+    @step(screening, to=(declined.when(unlikely), checks), retry=ASKING, timeout=2, effect=False)  # it only asks
     def screen(self, loan: Loan, call: Call) -> Loan:
         return evolve(loan, score=self.bureau.score(call.run, loan.application))
 
-    @step(checks.fraud.asking, to=checks.fraud.known, effect=False, retry=ASKING, timeout=2)
+    @step(checks.fraud.asking, to=checks.fraud.known, retry=ASKING, timeout=2, effect=False)
     def look_for_fraud(self, loan: Loan, call: Call) -> Loan:
         return evolve(loan, fraud=self.bureau.fraud(call.run))
 
-    @step(checks.income.asking, to=checks.income.known, effect=False, retry=ASKING, timeout=2)
+    @step(checks.income.asking, to=checks.income.known, retry=ASKING, timeout=2, effect=False)
     def verify_income(self, loan: Loan, call: Call) -> Loan:
         return evolve(loan, burden=self.bureau.burden(call.run, loan.application))
 
@@ -211,7 +209,7 @@ class LoanDesk(Workflow[Loan], name="loan-desk", version=1):
         reference = await self.bank.pay(call.run, loan.application.amount, hold=loan.hold, key=call.key)
         return evolve(loan, payment=reference)
 
-    @waive("gives-up", "only a fault of this program's own can stop it, and that is for a person to see")
+    @waive("gives-up", "the money is paid: if the desk's own books refuse it, a person must see why")
     @transaction(booking, to=paid)  # in the commit that records it: exactly once, without a key
     def book(self, loan: Loan, connection: Connection, call: Call) -> Loan:
         connection.execute(BOOK, (call.run, loan.application.amount, loan.payment))

@@ -157,7 +157,7 @@ def stands(stage: Stage) -> Callable[[Any, Loan], Loan]:
     return handler
 
 
-@waive("dead-end", "the bank goes on working on a case after its decision, so only the log has an end")
+@waive("dead-end", "the log has no last event of a case: work goes on after the decision")
 class LoanCase(Workflow[Loan], name="loan-case", version=1):
     """One application, with its offers and the work on it. It never ends by itself: work goes on after the decision."""
 

@@ -161,11 +161,13 @@ class Chart:
     ) -> tuple[Plan, bool]:
         """The plan, and whether it holds whatever the history says."""
         exits = frozenset[str]().union(*(self.exit_set(arc, leaves, history) for arc in arcs))
+        domains = [self._domain(arc, history) for arc in arcs]
         remember = self._remembered(exits, leaves)
         history = {**history, **dict(remember)}
         entering = _Entering(self, history)
-        for arc in arcs:
-            entering.follow(arc, self._domain(arc, history))
+        for arc, domain in zip(arcs, domains, strict=True):
+            if domain is not None:
+                entering.follow(arc.targets, self._effective(arc.targets, history)[0], domain)
         kept = [leaf for leaf in leaves if leaf not in exits]
         entered = [name for name in entering.states if not self.nodes[name].children]
         plan = Plan(
@@ -245,23 +247,27 @@ class Chart:
 
 
 class _Entering:
-    """Collects the states to enter (computeEntrySet, addDescendantStatesToEnter, addAncestorStatesToEnter)."""
+    """Collects the states to enter (computeEntrySet, addDescendantStatesToEnter, addAncestorStatesToEnter).
+
+    They lie inside the transition's domain, as those that are left do: a history of a state further out may stand for
+    states in there, and then what is around the domain is active already and is not entered again (SCXML 3.13).
+    """
 
     def __init__(self, chart: Chart, history: Mapping[str, tuple[str, ...]]) -> None:
         self._chart = chart
         self._nodes = chart.nodes
         self._history = history
+        self._domain = ROOT
         self.states: dict[str, None] = {}
         self.default_entry: set[str] = set()
         self.history_content: dict[str, Arc] = {}
         self.used_history = False
 
-    def follow(self, arc: Arc, domain: str | None) -> None:
-        if domain is None:
-            return
-        for target in arc.targets:
+    def follow(self, targets: Iterable[str], effective: Iterable[str], domain: str) -> None:
+        self._domain = domain
+        for target in targets:
             self._descend(target)
-        for target in arc.targets:
+        for target in effective:
             self._climb(target, domain)
 
     def _descend(self, name: str) -> None:
@@ -293,7 +299,7 @@ class _Entering:
 
     def _climb(self, name: str, top: str) -> None:
         for ancestor in self._nodes[name].ancestors:
-            if ancestor == top:
+            if ancestor in {top, self._domain}:
                 return
             self.states[ancestor] = None
             if self._nodes[ancestor].spec.kind == "parallel":

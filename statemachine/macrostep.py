@@ -65,7 +65,8 @@ def settle(turn: Turn) -> None:
                 return
         if enabled:
             microstep(turn, enabled)
-    raise EndlessLoop(turn.run, turn.chart.definition.name, turn.leaves, LONGEST)
+    if turn.status == "running":
+        raise EndlessLoop(turn.run, turn.chart.definition.name, turn.leaves, LONGEST)
 
 
 def _raised_in_vain(turn: Turn, occurrence: Occurrence) -> None:

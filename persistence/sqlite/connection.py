@@ -21,7 +21,8 @@ class Opener:
 
     Args:
         path: The database.
-        connect: What opens it: `sqlite3.connect` or another module's that gives connections of the same shape.
+        connect: What opens it: `sqlite3.connect`, or another module's that gives connections of the same shape in
+            autocommit mode, whose errors are sqlite3's with `sqlite_errorcode` set.
         synchronous: FULL: a commit survives power loss. NORMAL: it survives the process's death; the last ones may be
             lost with power.
         busy_timeout: Seconds to wait for another's lock.
@@ -39,7 +40,7 @@ class Opener:
     def open(self, *, patient: bool = True) -> sqlite3.Connection:
         """A connection in autocommit mode that never checkpoints by itself (see `persistence.sqlite.wal`).
 
-        An impatient one is for writing: it leaves the waiting to `begin`.
+        An impatient one is for writing: once it is open, it leaves the waiting to `begin`.
         """
         connection = self._connect(self.path)
         connection.isolation_level = None

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from statemachine.checking.places import Guards, Move, Place
 from statemachine.checking.walker import Walker
 
-MOST_WORK = 300_000
-"""Bound of an exploration, about half a second. A move costs as much as it has active leaves and transitions."""
+MOST_WORK = 200_000
+"""Bound of an exploration: all checks of 200 states stay under a second. A move costs as much as it has active leaves
+and transitions."""
 
 
 class Edge(NamedTuple):

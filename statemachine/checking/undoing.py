@@ -17,10 +17,11 @@ def check(case: Case) -> None:
     saga = _Saga(case)
     for step in case.definition.steps:
         saga.attempts(step)
-        saga.cycle(step)
+        if saga.cycle(step):
+            continue
+        saga.gives_up(step)
         if not step.pivot:
             saga.uncompensated(step)
-            saga.gives_up(step)
     _undone_late(case)
 
 
@@ -57,23 +58,24 @@ class _Saga:
                 at=self._case.first.get(step.state),
             )
 
-    def cycle(self, step: StepSpec) -> None:
-        """A pivot happens once; and each turn of a loop adds to what may have to be undone."""
+    def cycle(self, step: StepSpec) -> bool:
+        """A pivot happens once, else True; and each turn of a loop adds to what may have to be undone."""
         case = self._case
         if not step.pivot and step.undo is None:
-            return
+            return False
         for edge in self._edges(step):
             if edge.event != step.succeeded_event or self._component[edge.source] != self._component[edge.target]:
                 continue
             if step.pivot:
                 said = f"Pivot {step.name!r} can come again after itself; what it decides is decided once in a run."
                 case.find("error", "pivot-cycle", (step.name, step.state), said, at=edge.source, then=(edge,))
-                return
+                return True
             if not case.graph.places[edge.source].pivoted:
                 said = f"Step {step.name!r} is on a loop and has an undo: the snapshot grows with each turn."
                 then = (edge, *case.graph.way(edge.target, {edge.source}))
                 case.find("warning", "undo-cycle", (step.name, step.state), said, at=edge.source, then=then)
-                return
+                return False
+        return False
 
     def uncompensated(self, step: StepSpec) -> None:
         """What comes before a pivot can be undone, or has no effect."""
@@ -105,17 +107,17 @@ class _Saga:
     def gives_up(self, step: StepSpec) -> None:
         """What comes after the pivot goes forward, whatever happens."""
         at = next((index for index in self._running[step.name] if self._case.graph.places[index].pivoted), None)
-        if at is None or step.failed:
+        if at is None or (step.failed and not step.pivot):
             return
         tries = "its one attempt has" if step.retry.attempts == 1 else f"all {step.retry.attempts} attempts have"
-        self._case.find(
-            "error",
-            "gives-up",
-            (step.name, step.state),
-            f"Step {step.name!r} comes after the pivot, where nothing is undone, and does not say where to go when "
-            f"{tries} failed: the run would wait for a person. Name a state in failed=.",
-            at=at,
-        )
+        said = f"Step {step.name!r} comes after the pivot, where nothing is undone, and "
+        if step.pivot:
+            said += f"is a pivot again: when {tries} failed, the run would wait for a person. Drop pivot=True and name "
+            said += "a state in failed=."
+        else:
+            said += f"does not say where to go when {tries} failed: the run would wait for a person. Name a state in "
+            said += "failed=."
+        self._case.find("error", "gives-up", (step.name, step.state), said, at=at)
 
 
 def _undone_late(case: Case) -> None:

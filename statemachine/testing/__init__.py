@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from statemachine import _clash as _clash
 from statemachine.testing.clock import VirtualClock
+from statemachine.testing.points import KillAt, journal_points, step_points, watched, watched_steps
 
-__all__ = ["VirtualClock"]
+__all__ = ["KillAt", "VirtualClock", "journal_points", "step_points", "watched", "watched_steps"]

@@ -26,7 +26,7 @@ PUBLIC: dict[str, str] = {
         Diagram NoGraphvizError diagram
     """,
     "statemachine.testing": """
-        VirtualClock
+        KillAt VirtualClock journal_points step_points watched watched_steps
     """,
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import attrs
+import pytest
 
 from statemachine.checking import CODES, check
 from statemachine.definition import Definition
@@ -231,6 +232,25 @@ class TestDeadEnds:
 
 
 class TestRegions:
+    @pytest.mark.parametrize("guard", [None, "large"])
+    def test_what_finishes_one_keeps_the_other_from_it(self, guard: str | None) -> None:
+        """Each can finish, never both: by the same event, or by the two answers of one guard."""
+        apart = (
+            (arc("both.a.one", "A", "both.a.three"), arc("both.b.one", "A", "both.b.two"))
+            if guard is None
+            else (
+                arc("both.a.one", "A", "both.a.three", when=guard, declared="a"),
+                arc("both.a.one", "A", "both.a.two", declared="a"),
+                arc("both.b.one", "A", "both.b.two", when=guard, declared="b"),
+                arc("both.b.one", "A", "both.b.three", declared="b"),
+            )
+        )
+        more = (arc("both.a.one", "B", "both.a.two"), arc("both.b.one", "B", "both.b.three")) if guard is None else ()
+        ways = (arc("both.a.two", "Out", "end"), arc("both.b.two", "Out", "end"), arc("both", "done.state.both", "end"))
+        found = only(regions(*apart, *more, *ways))
+        assert (found.severity, found.code, found.about) == ("error", "never-joined", ("both",))
+        assert found.path == ("both.a.one, both.b.one",)
+
     def test_a_region_with_nothing_final(self) -> None:
         """The region is named; that the state after the join is unreached follows."""
         found = only(with_state(regions(*JOINED), "both.b.three", kind="atomic"))

@@ -13,6 +13,9 @@ from tests.unit.checking.building import (
     SOUND,
     UNDO,
     arc,
+    compound,
+    final,
+    machine,
     only,
     state,
     step,
@@ -58,6 +61,44 @@ class TestSagas:
         found = only(with_step(without_arcs(SOUND, "telling", "failed.step.tell"), "tell", failed=False))
         assert (found.severity, found.code, found.about) == ("error", "gives-up", ("tell", "telling"))
         assert found.path[-1] == "(pay succeeds) telling"
+
+    def test_a_second_pivot(self) -> None:
+        """A pivot whose outcome is unknown waits for a person, in spite of failed=, so there is no other."""
+        found = only(with_step(SOUND, "tell", pivot=True))
+        assert (found.severity, found.code, found.about) == ("error", "gives-up", ("tell", "telling"))
+        assert "is a pivot again" in found.message
+        assert found.path[-1] == "(pay succeeds) telling"
+
+    def test_a_step_behind_a_way_that_is_seldom_taken(self) -> None:
+        """Also what only a step's failure leads to goes forward after the pivot."""
+        planted = with_arcs(
+            without_arcs(with_states(SOUND, state("writing")), "telling", "failed.step.tell"),
+            arc("telling", "failed.step.tell", "writing"),
+            arc("writing", "done.step.write", "paid"),
+        )
+        found = only(attrs.evolve(planted, steps=(*SOUND.steps, step("write", "writing"))))
+        assert (found.code, found.about) == ("gives-up", ("write", "writing"))
+        assert found.path[-2:] == ("(pay succeeds) telling", "(tell is given up) writing")
+
+    def test_a_failed_that_leads_to_a_compensating_final_state(self) -> None:
+        """Giving up after the pivot does not undo what came before it."""
+        planted = without_arcs(SOUND, "telling", "failed.step.tell")
+        found = only(with_arcs(planted, arc("telling", "failed.step.tell", "declined", declared="tell")))
+        assert (found.code, found.about) == ("undone-after-pivot", ("declined",))
+        assert found.path[-1] == "(tell is given up) declined"
+
+    def test_a_pivot_on_a_cycle_through_a_compound_that_is_done(self) -> None:
+        """The way back leads through `done.state`, and begins with the shortest way there."""
+        states = (compound("work", "paying"), state("work.paying"), final("work.paid"), state("next"), final("end"))
+        ways = (
+            arc("work.paying", "done.step.pay", "work.paid"),
+            arc("work", "done.state.work", "next"),
+            arc("next", "More", "work"),
+            arc("next", "Stop", "end"),
+        )
+        found = only(machine(states, ways, steps=(step("pay", "work.paying", pivot=True),)))
+        assert (found.severity, found.code, found.about) == ("error", "pivot-cycle", ("pay", "work.paying"))
+        assert found.path[:2] == ("work.paying", "(pay succeeds) work.paid -> (work is done) next")
 
     def test_a_compensating_final_state_after_the_pivot(self) -> None:
         """It promises what cannot be kept."""

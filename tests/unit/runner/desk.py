@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import attrs
 
@@ -117,7 +118,7 @@ async def arrived(runner: AsyncRunner, run: str, state: str) -> None:
         await asyncio.sleep(0.005)
 
 
-def until(run: Run[Order], state: str, seconds: float = 10.0) -> None:
+def until(run: Run[Any], state: str, seconds: float = 10.0) -> None:
     """Come back when the run is in a state."""
     end = time.monotonic() + seconds
     while run.state != (state,):

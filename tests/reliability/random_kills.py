@@ -1,0 +1,160 @@
+"""SIGKILL of a busy runner, and of its client, at random instants; over and over, until all runs have ended."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import attrs
+
+from tests.reliability import judge
+from tests.reliability.errand import World, prepare
+from tests.reliability.evidence import Row, Scale, Section, shown
+from tests.reliability.judge import Death, Fault, Judge, Kept
+from tests.reliability.ledger import Ledger
+from tests.reliability.lending import Lending, Treasury, ask, serve
+from tests.reliability.lives import DiedOtherwise, Life, side_by_side
+
+TITLE = "Random kills: SIGKILL of a busy runner and its client at random instants"
+LONGEST_WAIT = 0.35
+"""Seconds of a life, at most, before it is killed."""
+KILLS = 20
+"""How often a campaign kills, at most: fewer when its runs have all ended before."""
+CAMPAIGNS = {"short": 3, "full": 150}
+PROMISES = {
+    judge.LOST: "acknowledged starts, events and messages",
+    judge.AGAIN: "recorded outcomes, whose step or undo must not run again",
+    judge.TOO_OFTEN: "keys, executed no more often than the journal began them",
+    judge.ONCE: "keys of a step at most once, executed at most once",
+    judge.TRANSACTIONAL: "transactional steps and undos, done exactly once",
+    judge.RECEIVED: "effects at a receiver that deduplicates by key, exactly the undisturbed ones",
+    judge.ENDED: "runs, ended as undisturbed",
+    judge.UNFOLDED: "runs whose journal gives their snapshot (verify)",
+}
+
+
+@attrs.frozen
+class Campaign:
+    """What came of one database and its deaths."""
+
+    kills: int
+    clients: int
+    tried: Counter[str]
+    faults: list[Fault]
+    ends: dict[str, Any]
+    effects: Counter[Any]
+
+
+class Campaigns:
+    """Campaigns in folders of their own, all compared with one that nobody disturbs."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder = folder
+        self._seed = seed
+        self._template = folder / "template"
+        self._template.mkdir()
+        prepare(self._template)
+        self._judge = Judge(Lending(World(self._template)), Treasury())
+        self._quiet = self._fight(0, kills=0)
+
+    def fight(self, number: int) -> Campaign:
+        """One campaign. A process that died of anything but a kill is a fault."""
+        try:
+            return self._fight(number, KILLS)
+        except DiedOtherwise as error:
+            return Campaign(1, 0, Counter(), [Fault(judge.ENDED, str(error))], {}, Counter())
+
+    def _fight(self, number: int, kills: int) -> Campaign:
+        chance = random.Random(f"{self._seed}:{number}")
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        shutil.copy(self._template / "journal.db", folder / "journal.db")
+        ledger = Ledger(folder / "ledger")
+        deaths: list[Death] = []
+        client, clients = Life(ask, folder), 0
+        while True:
+            owner = Life(serve, folder)
+            if len(deaths) < kills:
+                time.sleep(chance.uniform(0, LONGEST_WAIT))
+                if chance.random() < 0.2:
+                    client.signal(SIGKILL)
+                owner.signal(SIGKILL)
+            else:
+                clients += client.end()
+                client = Life(ask, folder)
+            if not owner.end():
+                break
+            deaths.append(self._judge.death(folder, ledger.lines()))
+            if client.over():
+                clients += client.end()
+                client = Life(ask, folder)
+        clients += client.end()
+        lines = ledger.lines()
+        ledger.close()
+        campaign = self._judged(folder, lines, deaths, clients)
+        shutil.rmtree(folder)
+        return campaign
+
+    def _judged(self, folder: Path, lines: list[tuple[str, ...]], deaths: list[Death], clients: int) -> Campaign:
+        kept = self._judge.kept(folder)
+        world = World(folder)
+        effects = judge.done(world.effects())
+        world.ledger.close()
+        ends = _in_any_order(judge.ends(kept))
+        found = list(judge.faults(folder, kept, lines, deaths))
+        if deaths:
+            found += judge.compared(ends, self._quiet.ends, effects, self._quiet.effects)
+        return Campaign(len(deaths), clients, _tried(kept, lines, effects), found, ends, effects)
+
+
+def _in_any_order(ends: dict[str, Any]) -> dict[str, Any]:
+    """The treasury is told in whatever order the loans were paid."""
+    status, states, purse = ends["treasury"]
+    return {**ends, "treasury": (status, states, sorted(purse.paid))}
+
+
+def _tried(kept: dict[str, Kept], lines: list[tuple[str, ...]], effects: Counter[Any]) -> Counter[str]:
+    """How much there was of what each promise is about."""
+    executed = {line[:2] for line in lines if line[0] in {"do", "undo", "once"}}
+    recorded = [key for one in kept.values() for key in judge.recorded(one)]
+    return Counter(
+        {
+            judge.LOST: len({line for line in lines if line[0] == "acknowledged"}),
+            judge.AGAIN: len(recorded),
+            judge.TOO_OFTEN: len(executed),
+            judge.ONCE: sum(what == "once" for what, _ in executed),
+            judge.TRANSACTIONAL: sum(key.split(":")[2] == "book" for _, key in recorded),
+            judge.RECEIVED: effects.total(),
+            judge.ENDED: len(kept),
+            judge.UNFOLDED: len(kept),
+        }
+    )
+
+
+def gather(scale: Scale, seed: int) -> Section:
+    """See `Evidence`."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        campaigns = Campaigns(Path(folder), seed)
+        count = CAMPAIGNS[scale]
+        fought = list(shown("random kills", side_by_side(campaigns.fight, range(1, count + 1)), count))
+    return Section(TITLE, seed, tuple(_rows(fought)), time.monotonic() - began)
+
+
+def _rows(fought: list[Campaign]) -> Iterator[Row]:
+    bad = sum(bool(campaign.faults) for campaign in fought)
+    kills, clients = (sum(getattr(campaign, name) for campaign in fought) for name in ("kills", "clients"))
+    yield Row("SIGKILLs of the runner", kills, bad, f"in {len(fought)} campaigns, and {clients} of the client")
+    for promise, what in PROMISES.items():
+        broken = [fault for campaign in fought for fault in campaign.faults if fault.promise == promise]
+        for fault in broken:
+            sys.stderr.write(f"{fault}\n")
+        tried = sum(campaign.tried[promise] for campaign in fought)
+        yield Row(what, tried, len(broken), str(broken[0])[:200] if broken else "")
