@@ -66,7 +66,6 @@ def work_on(folder: Path) -> None:
             run = desk.start(runner, f"first-{number}")
             desk.send(run, Confirm() if number % 2 else Rest())
             number += 1
-        desk.world.ledger.note("never-stopped", "first")
     except (Fenced, RunnerClosed) as error:
         desk.world.ledger.note("stopped", type(error).__name__)
     runner.close()
