@@ -21,7 +21,8 @@ class Opener:
 
     Args:
         path: The database.
-        connect: What opens it: `sqlite3.connect` or another module's that gives connections of the same shape.
+        connect: What opens it: `sqlite3.connect`, or another module's that gives connections of the same shape in
+            autocommit mode, whose errors are sqlite3's with `sqlite_errorcode` set.
         synchronous: FULL: a commit survives power loss. NORMAL: it survives the process's death; the last ones may be
             lost with power.
         busy_timeout: Seconds to wait for another's lock.
@@ -39,15 +40,18 @@ class Opener:
     def open(self, *, patient: bool = True) -> sqlite3.Connection:
         """A connection in autocommit mode that never checkpoints by itself (see `persistence.sqlite.wal`).
 
-        An impatient one is for writing: it leaves the waiting to `begin`.
+        An impatient one is for writing: once it is open, it leaves the waiting to `begin`.
         """
         connection = self._connect(self.path)
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000) if patient else 0}")
+        # Patient at first in any case: the next one reads the file, which another may be recovering or closing.
+        connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         # On macOS a plain fsync leaves data in the drive's cache; elsewhere this says nothing.
         connection.execute(f"PRAGMA fullfsync = {self._synchronous != 'NORMAL':d}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        if not patient:
+            connection.execute("PRAGMA busy_timeout = 0")
         return connection
 
 

@@ -33,9 +33,9 @@ class SQLiteJournal(Reader):
 
     Args:
         path: The database. Made if it is not there; its folder must be.
-        connect: Opens a connection to a path: `sqlite3.connect` by default, or another SQLite's of the same shape
-            (threads may share
-            what it gives: `check_same_thread=False`).
+        connect: Opens a connection to a path: `sqlite3.connect` by default, or another SQLite's of the same shape,
+            whose errors are sqlite3's with `sqlite_errorcode` set (threads may share what it gives:
+            `check_same_thread=False`).
         synchronous: FULL: a commit survives power loss. NORMAL: faster, and the last commits may be lost with power,
             though not with the
             process.
