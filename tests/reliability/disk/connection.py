@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self, cast
 
 import apsw
@@ -106,7 +106,8 @@ class Cursor:
         return self.connection.apsw.last_insert_rowid()
 
     def close(self) -> None:
-        self._cursor.close(True)
+        with _told_as_sqlite3():
+            self._cursor.close(True)
 
 
 class Connection:
@@ -140,7 +141,9 @@ class Connection:
         self.apsw.authorizer = authorizer
 
     def close(self) -> None:
-        self.apsw.close(True)
+        # What the disk says while it is closed, apsw raises once it is; SQLite itself, and so sqlite3, passes over it.
+        with suppress(apsw.Error):
+            self.apsw.close(True)
 
 
 def connect(path: str, vfs: str | None = None) -> sqlite3.Connection:
