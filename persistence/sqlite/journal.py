@@ -187,6 +187,7 @@ class SQLiteJournal(Reader):
         self._birth.check()
         if isinstance(connection, GuardedConnection):
             with connection.unguarded() as own:
+                self._pulse += 1  # the owner's own commit, of which SQLite would not tell it
                 return reading.put(own, message)
         if connection is not None:
             return reading.put(connection, message)

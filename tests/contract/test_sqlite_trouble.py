@@ -302,27 +302,17 @@ def test_an_owner_waits_for_a_clients_short_write(journal: SQLiteJournal, epoch:
     assert len(asked) == 3
 
 
-@pytest.mark.parametrize("use", ["claim", "put"])
-def test_a_writer_waits_for_who_has_the_whole_file_as_it_opens(path: Path, use: str) -> None:
-    """Another process that recovers the file, or is the last to close it, has all of it for a moment."""
-    SQLiteJournal(path).close()
-    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    release = threading.Timer(0.05, other.close)
-
-    def soon(_: sqlite3.Connection, sql: str) -> None:
-        if sql.startswith("PRAGMA synchronous"):
-            Faulty.faults.clear()
-            other.execute("PRAGMA locking_mode = EXCLUSIVE")
-            other.execute("BEGIN EXCLUSIVE")
-            other.execute("COMMIT")
-            release.start()
-
-    with closing(
-        SQLiteJournal(path, connect=lambda name: sqlite3.connect(name, factory=Faulty, check_same_thread=False))
-    ) as journal:
-        Faulty.faults[:] = [soon]
-        assert (journal.claim("ada", LEASE) if use == "claim" else journal.put(a_message()).number) == 1
-    release.join()
+def test_a_file_that_another_has_alone_for_a_moment_is_waited_for(path: Path) -> None:
+    """Also by the connections that write, as they open: a process that recovers or closes the file has it alone."""
+    with closing(SQLiteJournal(path)) as journal:
+        alone = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("BEGIN IMMEDIATE")
+        alone.execute("COMMIT")
+        timer = threading.Timer(0.3, alone.close)
+        timer.start()
+        assert journal.put(a_message()).number == 1
+        timer.join()
 
 
 def test_a_connection_given_back_after_the_close_is_closed(journal: SQLiteJournal) -> None:
