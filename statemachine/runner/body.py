@@ -171,10 +171,10 @@ class Body:
                 recovery.SUSPECT,
                 extra=_fields(loaded.record.workflow, run, command.step, command.attempt),
             )
-            await self.writer.ask(Reading(recovery.mark(run, command.visit)), must=True)
+            await self.writer.ask(recovery.alone(run, command.visit), must=True)
             self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
             await self.steps.quiet(run, command.visit, ALONE)
-        await self.writer.ask(Reading(recovery.mark()), must=True)
+        await self.writer.ask(recovery.Marking(recovery.EVERYTHING), must=True)
         self.steps.release()
 
     async def close(self) -> None:
@@ -220,7 +220,7 @@ class Body:
         if not await self.writer.drained(FAREWELL):
             log.critical("The journal cannot be written: what ended last is not recorded, and will be begun again")
             return
-        parting = self.writer.ask(Reading(recovery.unmark))
+        parting = self.writer.ask(recovery.Marking(None))
         await asyncio.wait({parting}, timeout=FAREWELL)
         if not parting.done() or parting.exception() is not None:
             log.warning("The runner could not record that it closes; the next one will take it for dead")

@@ -9,15 +9,14 @@ an incident.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import attrs
 
 from persistence import AttemptRecord, Change, LiveGroup
 from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
-from statemachine.runner.mover import Loaded, Mover
+from statemachine.runner.mover import Loaded, Mover, Plan
 from statemachine.snapshot import Pending
 
 log = logging.getLogger("statemachine")
@@ -133,15 +132,25 @@ def _judge(
         found.alone.append((run, pending.visit))
 
 
-def mark(run: str | None = None, visit: int = 0) -> Callable[[Mover], Any]:
-    """Say durably what is running from now on: one step alone, or anything."""
-    name = EVERYTHING if run is None else _name(run, visit)
-    return lambda mover: mover.journal.commit(mover.epoch, [Change(begun=(_mark(mover, name),))])
+@attrs.frozen(eq=False)
+class Marking:
+    """Say durably what runs from now on; as often as is needed, for the last mark stands."""
+
+    what: str | None
+    """One step alone, or `EVERYTHING`; None: nothing, for this owner closes in peace."""
+    run: str = ""
+
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
+        if self.what is None:
+            plan.changes.append(Change(ended=((_MARK, 0),)))
+        else:
+            plan.changes.append(Change(begun=(_mark(mover, self.what),)))
 
 
-def unmark(mover: Mover) -> None:
-    """Say durably that this owner closes in peace."""
-    mover.journal.commit(mover.epoch, [Change(ended=((_MARK, 0),))])
+def alone(run: str, visit: int) -> Marking:
+    """What says that one step runs with nothing beside it."""
+    return Marking(_name(run, visit))
 
 
 def _mark(mover: Mover, what: str) -> AttemptRecord:

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import attrs
 
 from persistence import Busy, SQLiteJournal
-from statemachine import Event, Runner, State, Workflow, evolve, on, step
+from statemachine import Connection, Event, Runner, State, Workflow, evolve, on, step, transaction
 from tests.reliability.evidence import Row, Scale, Section, shown
 
 PATIENCE = 60.0
@@ -51,8 +51,9 @@ class Shipping(Workflow[Parcel], name="shipping"):
 
     release = on(Release, source=waiting, to=sending)
 
-    @step(sending, to=sent)
-    async def send(self, parcel: Parcel) -> Parcel:
+    @transaction(sending, to=sent)
+    def send(self, parcel: Parcel, connection: Connection) -> Parcel:
+        connection.execute("INSERT INTO sent DEFAULT VALUES")
         return evolve(parcel, sent=True)
 
 
@@ -107,6 +108,7 @@ class Application:
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self.connection.execute(f"PRAGMA journal_mode = {mode}")
         self.connection.execute("CREATE TABLE IF NOT EXISTS book (title TEXT)")
+        self.connection.execute("CREATE TABLE IF NOT EXISTS sent (number INTEGER PRIMARY KEY)")
         self.connection.execute("PRAGMA user_version = 7")
         self.connection.execute("PRAGMA application_id = 77")
         self.books = 0
@@ -133,7 +135,10 @@ def _place() -> Iterator[Path]:
 
 def _judged(desk: Desk, application: Application) -> str:
     lost = desk.lost()
-    return f"runs that did not end well: {lost[:3]}" if lost else application.wrong()
+    (sent,) = application.connection.execute("SELECT COUNT(*) FROM sent").fetchone()
+    if lost or sent != len(desk.acknowledged):
+        return f"{len(desk.acknowledged)} parcels, {sent} sent; runs that did not end well: {lost[:3]}"
+    return application.wrong()
 
 
 def _locked(seconds: float, busy: float, runs: int) -> tuple[str, int]:
@@ -161,8 +166,8 @@ def _takes_over(seconds: float) -> str:
         with closing(application.connection):
             first = SQLiteJournal(path, adopt=True, busy_timeout=BUSY)
             second = SQLiteJournal(path, busy_timeout=BUSY)
+            epoch = first.claim("the first", 60)
             with closing(first), closing(second), Runner(second, [Shipping()], standby=True) as after:
-                epoch = first.claim("the first", 60)
                 application.connection.execute("BEGIN IMMEDIATE")
                 first.release(epoch)
                 time.sleep(seconds)

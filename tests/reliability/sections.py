@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reliability import io_errors, power_loss
+from tests.reliability import io_errors, kill_matrix, lost_answers, other_writers, power_loss
 from tests.reliability.evidence import Evidence
 
-SECTIONS: tuple[Evidence, ...] = (power_loss, io_errors)
+SECTIONS: tuple[Evidence, ...] = (kill_matrix, power_loss, io_errors, lost_answers, other_writers)
