@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from persistence import Busy, CommitUnknown, Query, SQLiteJournal, Unwritable
+from persistence import Busy, CommitUnknown, Damaged, Query, SQLiteJournal, Unwritable
 from persistence.contract import LEASE, a_message, a_run, start, step
 from persistence.records import LiveGroup
 from persistence.sqlite.trouble import meaning
@@ -368,3 +368,36 @@ def test_the_pulse_does_not_wait_for_a_commit(journal: SQLiteJournal, epoch: int
     assert said == [before]
     assert journal.pulse() != before
     assert journal.commit(epoch, []) == []
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_message_whose_commit_fails_may_be_queued(journal: SQLiteJournal, *, happened: bool) -> None:
+    """Its sender is not told that nothing was written; put again under its id it counts once."""
+    fault = fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, after=happened, rolls_back=not happened)
+    Faulty.faults.append(fault)
+    with pytest.raises(CommitUnknown, match=r"app\.db.*'m' to run 'r'.*same id"):
+        journal.put(a_message())
+    assert [message.id for message in journal.inbox(0, 10)] == ["m"] * happened
+    assert journal.put(a_message()).number == 1
+    assert [message.id for message in journal.inbox(0, 10)] == ["m"]
+
+
+def test_a_message_whose_commit_is_declined_is_not_queued(journal: SQLiteJournal) -> None:
+    """Locked out before it wrote, SQLite keeps the transaction open, and it ends with the connection."""
+    Faulty.faults.append(fail("COMMIT", sqlite3.SQLITE_BUSY))
+    with pytest.raises(Busy):
+        journal.put(a_message())
+    assert journal.inbox(0, 10) == []
+
+
+@pytest.mark.parametrize("damage", ["states = 'review'", "tags = '{'", "seq = 'many'", "states = CAST(x'ff' AS TEXT)"])
+def test_a_row_that_cannot_be_read_is_damaged(journal: SQLiteJournal, epoch: int, path: Path, damage: str) -> None:
+    """The error names the file, and the run where SQLite can tell it; the others are read."""
+    journal.commit(epoch, [start("bad"), start("good")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(f"UPDATE statemachine_run SET {damage} WHERE run = 'bad'")
+    named = r"app\.db" if "CAST" in damage else r"app\.db.*'bad'"
+    for read in (lambda: journal.run("bad"), lambda: journal.runs(Query())):
+        with pytest.raises(Damaged, match=named):
+            read()
+    assert journal.run("good") == a_run("good")
