@@ -114,6 +114,8 @@ class Journal(Protocol):
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
         """Queue a message durably, from any process; the same `(run, id, kind)` again gives the first one as it stands.
 
+        One that was refused (`REFUSALS`) does not count as a first one.
+
         With `connection`, the application's own (DB-API) on the same database: inside its transaction, so it exists if
         that commits.
         """

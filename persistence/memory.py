@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from persistence.errors import ConnectionGuarded, Owned, Stale, fenced
 from persistence.journal import Work
 from persistence.records import (
+    REFUSALS,
     AttemptRecord,
     Change,
     EntryRecord,
@@ -168,10 +169,12 @@ class MemoryJournal:
     def _post(self, change: Change) -> None:
         store = self._store
         for answer in change.answers:
-            if answer.number in store.messages:
+            if answer.number in store.waiting:
                 told = replace(store.messages[answer.number], verdict=answer.verdict, answer=answer.answer)
                 store.messages[answer.number] = told
-                store.waiting.pop(answer.number, None)
+                del store.waiting[answer.number]
+                if told.verdict in REFUSALS:
+                    del store.numbers[told.run, told.id, told.kind]
         for message in change.messages:
             self._queue(message)
 

@@ -13,6 +13,8 @@ from typing import Literal
 import msgspec
 
 MessageKind = Literal["start", "event", "command"]
+REFUSALS = frozenset(("refused", "failed"))
+"""Verdicts after which nothing of a message is kept in mind: its id may be put again, as a new message."""
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +82,10 @@ class SeenRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A message on its way to a run: put by a client, or by another run's commit. `(run, id)` is put once."""
+    """A message on its way to a run: put by a client, or by another run's commit.
+
+    `(run, id, kind)` is put once, unless it was refused.
+    """
 
     run: str
     id: str
@@ -93,7 +98,7 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
     """Given by the journal; the order of arrival."""
     verdict: str = ""
-    """Empty while it waits; then what became of it, for its sender."""
+    """Empty while it waits; then what became of it, for its sender. The first one stands."""
     answer: bytes = b""
 
 

@@ -131,6 +131,21 @@ class Owners(OpensJournals):
         assert journal.put(a_message(kind="command")).number != first.number
         assert journal.put(a_message(run="s")).number != first.number
 
+    def test_a_refused_message_may_be_put_again(self) -> None:
+        """As a new one, behind all that have come since; the refused one keeps its verdict, also when told again."""
+        journal, epoch = self.owned(start())
+        for verdict in ("refused", "failed", "accepted"):
+            put = journal.put(a_message("m"))
+            assert put.verdict == ""
+            answers = (AnswerRecord(number=put.number, verdict=verdict, answer=b"why"),)
+            again = (AnswerRecord(number=put.number, verdict="other"),)
+            assert journal.commit(epoch, [Change(answers=answers), Change(answers=again)]) == [None, None]
+            told = journal.message(put.number)
+            assert told is not None
+            assert (told.verdict, told.answer) == (verdict, b"why")
+        assert journal.put(a_message("m")).verdict == "accepted"
+        assert journal.inbox(0, 10) == []
+
     def test_a_commit_sends_messages_once(self) -> None:
         """A message to another run is queued with the commit that sends it, unless its id is known."""
         journal, epoch = self.owned()

@@ -40,11 +40,11 @@ class Opener:
     def open(self, *, patient: bool = True) -> sqlite3.Connection:
         """A connection in autocommit mode that never checkpoints by itself (see `persistence.sqlite.wal`).
 
-        An impatient one is for writing: once it is open, it leaves the waiting to `begin`.
+        An impatient one is for writing: it leaves the waiting to `begin`.
         """
         connection = self._connect(self.path)
         connection.isolation_level = None
-        # Patient at first in any case: the next one reads the file, which another may be recovering or closing.
+        # The first look at the file may meet another process that recovers it, or that closes it as the last one.
         connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         # On macOS a plain fsync leaves data in the drive's cache; elsewhere this says nothing.

@@ -95,7 +95,8 @@ class GuardedConnection:
         known = meaning(error, self._name)
         if isinstance(known, ConnectionGuarded):
             raise known from error
-        if isinstance(known, FATAL):
+        # LOCKED is the step's own doing: it changes a table that it still reads.
+        if isinstance(known, FATAL) and error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_LOCKED:
             self.trouble = known
 
     @contextmanager

@@ -114,9 +114,12 @@ TABLES = (
         actor TEXT,
         reason TEXT,
         verdict TEXT NOT NULL DEFAULT '',
-        answer BLOB NOT NULL DEFAULT x'',
-        UNIQUE (run, id, kind)
+        answer BLOB NOT NULL DEFAULT x''
     )
+    """,
+    """
+    CREATE UNIQUE INDEX statemachine_inbox_id ON statemachine_inbox (run, id, kind)
+    WHERE verdict <> 'failed' AND verdict <> 'refused'
     """,
     "CREATE INDEX statemachine_inbox_waiting ON statemachine_inbox (number) WHERE verdict = ''",
     """

@@ -66,22 +66,32 @@ VALUES ((SELECT id FROM statemachine_run WHERE run = ?), ?, ?, ?)
 ON CONFLICT DO NOTHING
 """
 
-ANSWER = "UPDATE statemachine_inbox SET verdict = ?, answer = ? WHERE number = ?"
+ANSWER = "UPDATE statemachine_inbox SET verdict = ?, answer = ? WHERE number = ? AND verdict = ''"
+
+# As the partial index has it, so that SQLite sees that it applies. The verdicts are those of REFUSALS.
+NOT_REFUSED = "verdict <> 'failed' AND verdict <> 'refused'"
 
 # Not ON CONFLICT DO NOTHING: that would use up a number, and so write, for each message sent again.
-INSERT_MESSAGE = """
+INSERT_MESSAGE = f"""
 INSERT INTO statemachine_inbox (run, id, kind, name, body, at, actor, reason)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
-WHERE NOT EXISTS (SELECT 1 FROM statemachine_inbox WHERE run = ?1 AND id = ?2 AND kind = ?3)
+WHERE NOT EXISTS (SELECT 1 FROM statemachine_inbox WHERE run = ?1 AND id = ?2 AND kind = ?3 AND {NOT_REFUSED})
 """
 
 BEGIN_ATTEMPT = "INSERT OR REPLACE INTO statemachine_attempt (run, visit, step, epoch, crashes) VALUES (?, ?, ?, ?, ?)"
 
 END_ATTEMPT = "DELETE FROM statemachine_attempt WHERE run = ? AND visit = ?"
 
+# Runs that are as they should be are not written: at each start that would be all that wait.
 HOLD = """
-UPDATE statemachine_run SET held = ?
-WHERE over = 0 AND workflow = ? AND definition = ? AND states = ?
+UPDATE statemachine_run SET held = ?1
+WHERE over = 0 AND workflow = ?2 AND definition = ?3 AND states = ?4 AND held <> ?1
+"""
+
+# Apart, and by the index of held runs: there are few.
+RELEASE = """
+UPDATE statemachine_run INDEXED BY statemachine_run_held SET held = ''
+WHERE over = 0 AND workflow = ? AND definition = ? AND states = ? AND held <> ''
 """
 
 # -------------------------------------------------------------------------------------------------------------- reading
@@ -126,7 +136,9 @@ MESSAGE_COLUMNS = "number, run, id, kind, name, body, at, actor, reason, verdict
 
 MESSAGE = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE number = ?"
 
-MESSAGE_BY_ID = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE run = ? AND id = ? AND kind = ?"
+MESSAGE_BY_ID = (
+    f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE run = ? AND id = ? AND kind = ? AND {NOT_REFUSED}"
+)
 
 INBOX = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE verdict = '' AND number > ? ORDER BY number LIMIT ?"
 

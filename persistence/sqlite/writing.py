@@ -80,7 +80,11 @@ class Writer:
         with Translated(self._name):
             self._begin(epoch)
             try:
-                self._execute(sql.HOLD, (reason, group.workflow, group.definition, states_text(group.states)))
+                place = (group.workflow, group.definition, states_text(group.states))
+                if reason:
+                    self._execute(sql.HOLD, (reason, *place))
+                else:
+                    self._execute(sql.RELEASE, place)
             except BaseException:
                 self._roll_back()
                 raise

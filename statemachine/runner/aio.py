@@ -293,7 +293,8 @@ class AsyncRunner:
         Args:
             workflow: Of this class or name.
             status: running, undoing, completed, failed, cancelled or killed.
-            state: Within this state.
+            state: Within this state. States have no index of their own: where there are many runs, give `status` or
+                `tags` too.
             tags: With all these tags.
             incident: With (or without) an open incident.
             held: Held or not.

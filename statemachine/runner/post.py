@@ -35,12 +35,15 @@ class Post:
     async def start(
         self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], *, connection: Any, actor: str | None
     ) -> None:
-        """Put a start, unless the run exists. Raises AlreadyStarted."""
+        """Put a start, unless the run exists. Raises AlreadyStarted, NotStored, TooLarge."""
+        hosted.stored.data(run, data)
         codec = hosted.stored.codec
         raw = codec.encode(data)
         name = hosted.definition.name
         there = await self._body.io(lambda: self._body.journal.run(run))
-        if there is not None and (there.workflow != name or there.input != digest(codec.canonical(data))):
+        if there is not None and (
+            self._body.workflows.get(there.workflow) is not hosted or there.input != digest(codec.canonical(data))
+        ):
             raise AlreadyStarted(run, there.workflow, name)
         if there is None:
             body = codec.encode(StartBody(name, msgspec.Raw(raw), tags))
@@ -48,7 +51,7 @@ class Post:
             if put.body != body:
                 first = codec.decode(put.body, StartBody)
                 # Equal data may have other bytes: a set is in another order in each process.
-                if (first.workflow, first.tags) != (name, tags) or codec.canonical(data) != codec.canonical(
+                if self._body.workflows.get(first.workflow) is not hosted or codec.canonical(data) != codec.canonical(
                     codec.decode(bytes(first.data), hosted.definition.code.data)
                 ):
                     raise AlreadyStarted(run, first.workflow, name)
@@ -57,7 +60,7 @@ class Post:
         self, run: str, id: str, event: object, *, connection: Any, actor: str | None, reason: str | None
     ) -> Receipt:
         """Put an event. Raises NoSuchRun, UndeclaredEvent, NotStored, TooLarge."""
-        hosted = await self._hosted(run, connection)
+        hosted = await self._hosted(run, event)
         event_name = hosted.event_name(event)
         hosted.stored.event(run, event_name, event)
         raw = hosted.stored.codec.encode(event)
@@ -72,13 +75,15 @@ class Post:
         put = await self._put(run, nonce, "command", name, raw, connection=None, actor=told.actor, reason=told.reason)
         await self.answer(run, put.number, _VERB_PATIENCE)
 
-    async def _hosted(self, run: str, connection: Any) -> Hosted:
+    async def _hosted(self, run: str, event: object) -> Hosted:
+        """The run's workflow; where its start is still queued, one that declares the event."""
         record = await self._body.io(lambda: self._body.journal.run(run))
+        workflows = self._body.workflows
         if record is not None:
-            return self._body.workflows.named(record.workflow)
-        if len(self._body.workflows.all) == 1 or connection is not None:
-            return self._body.workflows.all[0]
-        raise NoSuchRun(run, self._body.journal.name)
+            return workflows.named(record.workflow)
+        if not workflows.all:
+            raise NoSuchRun(run, self._body.journal.name)
+        return next((hosted for hosted in workflows.all if type(event) in hosted.names), workflows.all[0])
 
     async def _put(
         self,

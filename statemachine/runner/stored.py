@@ -52,6 +52,18 @@ class Stored:
         self._snapshot = generic[kind]
         self._fields: Mapping[str, Any] = get_type_hints(kind) if isinstance(kind, type) and is_data(kind) else {}
 
+    def data(self, run: str, data: Any) -> None:
+        """Refuse data that a run cannot be started with. Raises NotStored, TooLarge."""
+        kind = self.definition.code.data
+        try:
+            raw = self.codec.encode(data)
+            again = self.codec.decode(raw, kind) if self.verify else data
+        except UNSTORABLE as error:
+            raise NotStored(run, f"data of {self.definition.name}", str(error)) from error
+        if len(raw) > self.limit:
+            raise TooLarge(run, "data", len(raw), self.limit)
+        self._compare(run, "data", data, again)
+
     def freeze(self, snapshot: Snapshot[Any], before: Snapshot[Any] | None) -> bytes:
         """The snapshot as bytes.
 

@@ -51,8 +51,8 @@ class Runner:
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
     SIGTERM closes it, where the application has no handler of its own for that signal and the runner is entered in the
-    main thread: running steps get their grace, then the process ends with status 143 (sync), or the task that entered
-    it is cancelled (asyncio).
+    main thread (asyncio: the task that entered it is cancelled): running steps get their grace, then the process ends
+    with status 143.
 
     Raises:
         persistence.Owned: On entering, when another runner owns the journal and `standby` is not set.
@@ -86,6 +86,7 @@ class Runner:
         self._lock = threading.Lock()
         self._face: AsyncRunner | None = None
         self._signal: Any = None
+        self._terminated = False
         self._pid = 0
 
     def _open_journal(self) -> Journal:
@@ -124,6 +125,7 @@ class Runner:
             self._off_sigterm()
             os.kill(os.getpid(), signal.SIGTERM)
         else:
+            self._terminated = True
             loop.call_soon_threadsafe(task.cancel)
 
     async def __aexit__(
@@ -134,6 +136,8 @@ class Runner:
         if self._body is not None:
             await self._body.close()
         await asyncio.to_thread(self._unmake)
+        if self._terminated:
+            _exit()
 
     # The sync face.
 

@@ -26,7 +26,7 @@ from persistence import (
 )
 from persistence.contract import LEASE, a_message, a_run, an_entry, start, step
 from persistence.records import Change
-from persistence.sqlite import opening, schema
+from persistence.sqlite import opening, schema, sql
 from persistence.sqlite.sql import MIGRATION_SET, MIGRATIONS
 
 SCHEMA = Path(__file__).with_name("schema.sql")
@@ -339,6 +339,21 @@ def test_a_page_is_read_in_the_order_of_an_index(path: Path, query: Query) -> No
         journal.runs(query)
     assert plans
     assert not [line for line in plans if "TEMP B-TREE" in line], plans
+
+
+def test_holding_and_releasing_write_only_what_changes(path: Path) -> None:
+    """Each start compares every group of runs; what is as it should be is not written."""
+    with closing(SQLiteJournal(path)) as journal:
+        epoch = journal.claim("ada", LEASE)
+        journal.commit(epoch, [start(f"r{n}") for n in range(1000)])
+        (group,) = journal.live()
+        for reason, written in (("", False), ("gone", True), ("gone", False), ("", True), ("", False)):
+            before = path.with_name("app.db-wal").stat().st_size
+            journal.hold(epoch, group, reason)
+            grown = path.with_name("app.db-wal").stat().st_size - before
+            assert (grown > 40_000) == written, (reason, grown)
+    plan = ask(path, f"EXPLAIN QUERY PLAN {sql.RELEASE.replace('?', 'NULL')}")
+    assert "statemachine_run_held" in str(plan)
 
 
 # -------------------------------------------------------------------------------------------------------------- closing

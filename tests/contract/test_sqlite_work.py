@@ -144,6 +144,29 @@ def test_it_may_make_tables(journal: SQLiteJournal, epoch: int, path: Path) -> N
         assert own.execute("SELECT * FROM other").fetchall() == []
 
 
+def test_a_table_that_it_still_reads_is_its_own_affair(journal: SQLiteJournal, epoch: int, path: Path) -> None:
+    """SQLite calls the table locked; nobody else has to do with that, and no later commit would go better."""
+
+    def use(connection: GuardedConnection) -> None:
+        pay("one", 1)(connection)
+        rows = connection.execute("SELECT * FROM ledger UNION ALL SELECT * FROM ledger")
+        rows.fetchone()
+        connection.execute("DROP TABLE ledger")
+
+    failure, other = journal.commit(epoch, [work(use), start("other")])
+    assert isinstance(failure, sqlite3.OperationalError)
+    assert "locked" in str(failure)
+    assert other is None
+    assert ledger(path) == []
+
+
+def test_the_pulse_tells_of_a_message_that_it_put(journal: SQLiteJournal, epoch: int) -> None:
+    """The owner's own commits change it otherwise not, and the message would lie there."""
+    before = journal.pulse()
+    journal.commit(epoch, [work(lambda connection: journal.put(a_message("from the step"), connection))])
+    assert journal.pulse() != before
+
+
 def test_it_may_put_a_message(journal: SQLiteJournal, epoch: int) -> None:
     """Start another run, say, in the same commit; the guard is up again behind it."""
 

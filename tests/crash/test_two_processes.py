@@ -115,7 +115,7 @@ def test_sigterm_lets_a_step_finish(tmp_path: Path) -> None:
         run = client.start(TicketLife, Ticket("a"), id="t-1")
         client.verdict(run.send(Work()), timeout=10)
         owner.send_signal(signal.SIGTERM)
-        owner.wait(timeout=20)
+        assert owner.wait(timeout=20) == 128 + signal.SIGTERM
         assert run.data.worked == 1
         assert not run.incidents
 

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from tests.reliability import kill_matrix, lost_answers, random_kills, two_owners
+from tests.reliability import (
+    io_errors,
+    kill_matrix,
+    lost_answers,
+    other_writers,
+    power_loss,
+    random_kills,
+    two_owners,
+)
 from tests.reliability.evidence import Evidence
 
-SECTIONS: tuple[Evidence, ...] = (kill_matrix, random_kills, lost_answers, two_owners)
+SECTIONS: tuple[Evidence, ...] = (
+    kill_matrix,
+    random_kills,
+    power_loss,
+    io_errors,
+    lost_answers,
+    two_owners,
+    other_writers,
+)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from persistence import MemoryJournal, MessageRecord, SQLiteJournal, Unwritable
 from statemachine import Client, RefusedVerb, Runner, RunnerClosed
+from statemachine.errors import OpenedBeforeFork
 from tests.unit.runner.desk import Confirm, Note, Order, Shop, World, arrived, becomes, until
 from tests.unit.runner.trouble import TroubledJournal
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -237,3 +245,50 @@ def test_messages_put_before_a_close_are_taken_after_it(world: World) -> None:
         becomes(lambda: not journal.inbox(0, 1), 60)
         kept = runner.get("o-1").journal(limit=20_000)
     assert [entry.event_id for entry in kept if entry.kind == "event"] == ids
+
+
+def test_after_a_fork_a_runner_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the child every use is refused, and closing does nothing: all of it is the parent's."""
+    with Runner(MemoryJournal(), [Shop(world)]) as runner:
+        with monkeypatch.context() as child:
+            child.setattr(os, "getpid", lambda: -1)
+            with pytest.raises(OpenedBeforeFork, match="Open it in the child"):
+                runner.list()
+            runner.close()
+        assert runner.list() == []
+
+
+ENTERED_AND_LEFT = """
+import asyncio, signal, sys
+from persistence import MemoryJournal
+from statemachine import Runner
+
+async def enter():
+    await runner.__aenter__()
+
+async def main():
+    await asyncio.ensure_future(enter())
+    print("entered", flush=True)
+    await asyncio.sleep(60)
+
+runner = Runner(MemoryJournal())
+asyncio.run(main())
+"""
+
+
+def test_sigterm_is_not_swallowed() -> None:
+    """Where the task that entered the runner has gone on, nobody could be told: the signal ends the process."""
+    with subprocess.Popen([sys.executable, "-c", ENTERED_AND_LEFT], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"entered\n"
+            process.terminate()
+            assert process.wait(10) == -signal.SIGTERM
+        finally:
+            process.kill()
+
+
+def test_a_page_has_at_least_one_run(world: World) -> None:
+    """SQLite takes a negative limit for none, and would load all."""
+    with Runner(MemoryJournal(), [Shop(world)]) as runner, pytest.raises(ValueError, match="at least 1"):
+        runner.list(limit=-1)

@@ -1,4 +1,4 @@
-"""Steps as the runner performs them: whatever they do, the run goes on or asks a person, and nothing runs beside itself."""
+"""Steps as the runner performs them: whatever they do, the run goes on or asks a person, none beside itself."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import attrs
 import pytest
 
 from persistence import Busy, MemoryJournal, SQLiteJournal
-from persistence.sqlite.guarded import GuardedConnection
-from statemachine import Call, Retry, Runner, State, Workflow, evolve, step, transaction
+from statemachine import Call, Connection, Retry, Runner, State, Workflow, evolve, step, transaction
 from tests.unit.runner.desk import becomes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,16 +31,6 @@ class Unspeakable(Exception):
 
     def __str__(self) -> str:
         message = "no words"
-        raise ValueError(message)
-
-
-class Odd:
-    """Compares with nothing."""
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __eq__(self, other: object) -> bool:
-        message = "the truth of it is ambiguous"
         raise ValueError(message)
 
 
@@ -108,7 +97,7 @@ class Booking(Workflow[Job], name="booking"):
     finished = State(final=True)
 
     @transaction(working, to=finished)
-    def work(self, job: Job, connection: GuardedConnection) -> Job:
+    def work(self, job: Job, connection: Connection) -> Job:
         if self.log.raises is not None:
             raise self.log.raises
         self.log.lines.append("booked")
@@ -222,7 +211,7 @@ with Runner(sys.argv[1], [Threaded(log)], grace=0.3) as runner:
 
 @pytest.mark.parametrize("how", ["wait", "leave"])
 def test_a_process_ends_though_a_step_does_not(tmp_path: Path, how: str) -> None:
-    """After the grace period a thread that still runs keeps neither SIGTERM nor the end of the script from ending it."""
+    """After the grace period a thread that still runs keeps neither SIGTERM nor the script's end from ending it."""
     with subprocess.Popen(
         [sys.executable, "-c", STUCK, str(tmp_path / "journal.db"), how], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -1,0 +1,1 @@
+"""Figures, printed: `python -m tests.benchmarks.NAME`. Nothing here is asserted."""
