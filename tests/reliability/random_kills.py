@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from tests.reliability import judge
-from tests.reliability.errand import World, prepare
+from tests.reliability.errand import Template, World
 from tests.reliability.evidence import Row, Scale, Section, shown
 from tests.reliability.judge import Death, Fault, Judge, Kept
 from tests.reliability.ledger import Ledger
@@ -59,12 +59,9 @@ class Campaigns:
     """Campaigns in folders of their own, all compared with one that nobody disturbs."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self._folder = folder
         self._seed = seed
-        self._template = folder / "template"
-        self._template.mkdir()
-        prepare(self._template)
-        self._judge = Judge(Lending(World(self._template)), Treasury())
+        self._template = Template(folder)
+        self._judge = Judge(Lending(World(self._template.place)), Treasury())
         self._quiet = self._fight(0, kills=0)
 
     def fight(self, number: int, kills: int) -> Campaign:
@@ -76,8 +73,7 @@ class Campaigns:
 
     def _fight(self, number: int, kills: int) -> Campaign:
         chance = random.Random(f"{self._seed}:{number}")
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        shutil.copy(self._template / "journal.db", folder / "journal.db")
+        folder = self._template.copy()
         ledger = Ledger(folder / "ledger")
         deaths: list[Death] = []
         client, clients = Life(ask, folder), 0

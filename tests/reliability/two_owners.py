@@ -16,7 +16,7 @@ import attrs
 
 from tests.reliability import judge
 from tests.reliability.desk import becomes, until
-from tests.reliability.errand import Errand, World, prepare
+from tests.reliability.errand import Errand, Template, World
 from tests.reliability.evidence import Row, Scale, Section, shown
 from tests.reliability.judge import Death, Judge
 from tests.reliability.ledger import Ledger
@@ -93,17 +93,13 @@ class Rounds:
     """Rounds in folders of their own, each with a copy of one prepared database."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self._folder = folder
         self._seed = seed
-        self._template = folder / "template"
-        self._template.mkdir()
-        prepare(self._template)
-        self._judge = Judge(Errand(World(self._template)))
+        self._template = Template(folder)
+        self._judge = Judge(Errand(World(self._template.place)))
 
     def play(self, game: Game, number: int) -> Round:
         """One round of a game, judged."""
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        shutil.copy(self._template / "journal.db", folder / "journal.db")
+        folder = self._template.copy()
         ground = Ground(folder, self._judge, random.Random(f"{self._seed}:{number}"))
         try:
             tried, remark = game(ground)
