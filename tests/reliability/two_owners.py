@@ -167,7 +167,7 @@ def forked(ground: Ground) -> tuple[int, str]:
 
 GAMES: dict[str, Game] = {
     "opened at once by six processes, and again while one runs: one owns": at_once,
-    "SIGSTOP past the lease, another takes over, SIGCONT: the late commit is refused": suspended,
+    "the owner suspended past its lease, then woken: once it is replaced, its late commit is refused": suspended,
     "used in a child made by fork: forbidden, and the parent still owns": forked,
 }
 
