@@ -40,7 +40,7 @@ class Opener:
     def open(self, *, patient: bool = True) -> sqlite3.Connection:
         """A connection in autocommit mode that never checkpoints by itself (see `persistence.sqlite.wal`).
 
-        An impatient one is for writing: once it is open, it leaves the waiting to `begin`.
+        An impatient one is for writing: it leaves the waiting to `begin`.
         """
         connection = self._connect(self.path)
         connection.isolation_level = None

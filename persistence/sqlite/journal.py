@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from persistence.errors import JournalError, fenced
+from persistence.errors import CommitUnknown, JournalError, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, MessageRecord, Pruned
 from persistence.sqlite import reading, sql
@@ -204,8 +204,20 @@ class SQLiteJournal(Reader):
         with self._senders.connection() as own:
             begin(own, self._opener.busy_timeout)
             queued = reading.put(own, message)
-            own.execute("COMMIT")
+            self._end_putting(own, message)
             return queued
+
+    def _end_putting(self, own: sqlite3.Connection, message: MessageRecord) -> None:
+        try:
+            own.execute("COMMIT")
+        except sqlite3.Error as error:
+            if own.in_transaction:
+                raise  # SQLite declined before it wrote
+            msg = (
+                f"Journal {self._path!r}: putting message {message.id!r} to run {message.run!r} failed at its commit "
+                f"({error}), and whether it is queued is unknown. Put it again under the same id: it counts once."
+            )
+            raise CommitUnknown(msg) from error
 
     def pulse(self) -> int:
         """See `Journal.pulse`. The owner's own commits do not change it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import index
 from typing import Any
 
 import msgspec
@@ -44,8 +45,20 @@ states_of = lru_cache(maxsize=4096)(msgspec.json.Decoder(tuple[str, ...]).decode
 _tags = msgspec.json.Decoder(dict[str, str]).decode
 
 
+class Unreadable(ValueError):
+    """A row that no journal wrote so; the journal says in which file it is."""
+
+
 def run_of(row: tuple[Any, ...], snapshot: bytes) -> RunRecord:
-    """A run from its columns in the order of `sql.RUN_COLUMNS`."""
+    """A run from its columns in the order of `sql.RUN_COLUMNS`. Raises Unreadable."""
+    try:
+        return _run_of(row, snapshot)
+    except (msgspec.DecodeError, TypeError) as error:
+        msg = f"the row of run {row[0]!r} cannot be read: {error}"
+        raise Unreadable(msg) from error
+
+
+def _run_of(row: tuple[Any, ...], snapshot: bytes) -> RunRecord:
     return RunRecord(
         run=row[0],
         workflow=row[1],
@@ -53,7 +66,7 @@ def run_of(row: tuple[Any, ...], snapshot: bytes) -> RunRecord:
         definition=row[3],
         status=row[4],
         states=states_of(row[5]),
-        seq=row[6],
+        seq=index(row[6]),
         over=bool(row[7]),
         busy=bool(row[8]),
         due=row[9],

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from persistence.errors import Busy, ConnectionGuarded, Damaged, Foreign, JournalError, Unwritable
+from persistence.sqlite.rows import Unreadable
 
 _MEANINGS: dict[int, tuple[type[JournalError], str]] = {
     5: (
@@ -37,6 +38,8 @@ FATAL = (Busy, Damaged, Unwritable)
 
 def meaning(error: BaseException, name: str) -> JournalError | None:
     """The journal's error for one of SQLite's; None when it means nothing beyond itself."""
+    if isinstance(error, Unreadable) or "Could not decode to UTF-8" in str(error):
+        return Damaged(f"Journal {name!r}: {error}. Mend that row, or restore the file from a backup.")
     code = getattr(error, "sqlite_errorcode", None)
     if not isinstance(code, int):
         return None

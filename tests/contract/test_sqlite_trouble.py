@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from persistence import Busy, CommitUnknown, Query, SQLiteJournal, Unwritable
+from persistence import Busy, CommitUnknown, Damaged, Query, SQLiteJournal, Unwritable
 from persistence.contract import LEASE, a_message, a_run, start, step
 from persistence.records import LiveGroup
 from persistence.sqlite.trouble import meaning
@@ -302,27 +302,17 @@ def test_an_owner_waits_for_a_clients_short_write(journal: SQLiteJournal, epoch:
     assert len(asked) == 3
 
 
-@pytest.mark.parametrize("use", ["claim", "put"])
-def test_a_writer_waits_for_who_has_the_whole_file_as_it_opens(path: Path, use: str) -> None:
-    """Another process that recovers the file, or is the last to close it, has all of it for a moment."""
-    SQLiteJournal(path).close()
-    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    release = threading.Timer(0.05, other.close)
-
-    def soon(_: sqlite3.Connection, sql: str) -> None:
-        if sql.startswith("PRAGMA synchronous"):
-            Faulty.faults.clear()
-            other.execute("PRAGMA locking_mode = EXCLUSIVE")
-            other.execute("BEGIN EXCLUSIVE")
-            other.execute("COMMIT")
-            release.start()
-
-    with closing(
-        SQLiteJournal(path, connect=lambda name: sqlite3.connect(name, factory=Faulty, check_same_thread=False))
-    ) as journal:
-        Faulty.faults[:] = [soon]
-        assert (journal.claim("ada", LEASE) if use == "claim" else journal.put(a_message()).number) == 1
-    release.join()
+def test_a_file_that_another_has_alone_for_a_moment_is_waited_for(path: Path) -> None:
+    """Also by the connections that write, as they open: a process that recovers or closes the file has it alone."""
+    with closing(SQLiteJournal(path)) as journal:
+        alone = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        alone.execute("PRAGMA locking_mode = EXCLUSIVE")
+        alone.execute("BEGIN IMMEDIATE")
+        alone.execute("COMMIT")
+        timer = threading.Timer(0.3, alone.close)
+        timer.start()
+        assert journal.put(a_message()).number == 1
+        timer.join()
 
 
 def test_a_connection_given_back_after_the_close_is_closed(journal: SQLiteJournal) -> None:
@@ -378,3 +368,36 @@ def test_the_pulse_does_not_wait_for_a_commit(journal: SQLiteJournal, epoch: int
     assert said == [before]
     assert journal.pulse() != before
     assert journal.commit(epoch, []) == []
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_message_whose_commit_fails_may_be_queued(journal: SQLiteJournal, *, happened: bool) -> None:
+    """Its sender is not told that nothing was written; put again under its id it counts once."""
+    fault = fail("COMMIT", sqlite3.SQLITE_IOERR_FSYNC, after=happened, rolls_back=not happened)
+    Faulty.faults.append(fault)
+    with pytest.raises(CommitUnknown, match=r"app\.db.*'m' to run 'r'.*same id"):
+        journal.put(a_message())
+    assert [message.id for message in journal.inbox(0, 10)] == ["m"] * happened
+    assert journal.put(a_message()).number == 1
+    assert [message.id for message in journal.inbox(0, 10)] == ["m"]
+
+
+def test_a_message_whose_commit_is_declined_is_not_queued(journal: SQLiteJournal) -> None:
+    """Locked out before it wrote, SQLite keeps the transaction open, and it ends with the connection."""
+    Faulty.faults.append(fail("COMMIT", sqlite3.SQLITE_BUSY))
+    with pytest.raises(Busy):
+        journal.put(a_message())
+    assert journal.inbox(0, 10) == []
+
+
+@pytest.mark.parametrize("damage", ["states = 'review'", "tags = '{'", "seq = 'many'", "states = CAST(x'ff' AS TEXT)"])
+def test_a_row_that_cannot_be_read_is_damaged(journal: SQLiteJournal, epoch: int, path: Path, damage: str) -> None:
+    """The error names the file, and the run where SQLite can tell it; the others are read."""
+    journal.commit(epoch, [start("bad"), start("good")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute(f"UPDATE statemachine_run SET {damage} WHERE run = 'bad'")
+    named = r"app\.db" if "CAST" in damage else r"app\.db.*'bad'"
+    for read in (lambda: journal.run("bad"), lambda: journal.runs(Query())):
+        with pytest.raises(Damaged, match=named):
+            read()
+    assert journal.run("good") == a_run("good")

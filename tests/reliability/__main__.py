@@ -27,7 +27,7 @@ def name_of(section: Evidence) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Gather, print, write. Gives the exit code."""
     names = {name_of(section): section for section in SECTIONS}
-    parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.reliability", description="Gathers the evidence.")
     parser.add_argument("sections", nargs="*", choices=[[], *names], metavar="SECTION", help=", ".join(names))
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats the trials of that seed")
     parser.add_argument("--short", action="store_true", help="the slice that the tests run")

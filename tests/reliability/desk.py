@@ -142,7 +142,14 @@ def insist(call: Callable[[], T]) -> T:
 
 def until(holds: Callable[[], bool], otherwise: Callable[[], str]) -> None:
     """Wait until something holds."""
-    deadline = time.monotonic() + PATIENCE
+    assert becomes(holds, PATIENCE), otherwise()
+
+
+def becomes(holds: Callable[[], bool], patience: float) -> bool:
+    """Whether something holds, within so many seconds."""
+    deadline = time.monotonic() + patience
     while not holds():
-        assert time.monotonic() < deadline, otherwise()
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.001)
+    return True

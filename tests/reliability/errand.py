@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sqlite3
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -196,3 +198,19 @@ def prepare(folder: Path) -> None:
     connection.commit()
     connection.close()
     SQLiteJournal(folder / "journal.db", adopt=True).close()
+
+
+class Template:
+    """A prepared database, to be copied into a folder of its own for each trial."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.place = folder / "template"
+        self.place.mkdir()
+        prepare(self.place)
+
+    def copy(self) -> Path:
+        """A new folder with a copy."""
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        shutil.copy(self.place / "journal.db", folder / "journal.db")
+        return folder

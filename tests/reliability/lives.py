@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +46,22 @@ class Life:
         """Send it a signal, unless it has ended."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
+
+    def suspend(self) -> None:
+        """Suspend it; come back when none of its threads runs any more."""
+        self.signal(signal.SIGSTOP)
+        look = ["ps", "-o", "stat=", "-p", str(self.pid)]
+        while "T" not in subprocess.run(look, check=False, capture_output=True, text=True).stdout:
+            time.sleep(0.001)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        self._process.kill()
+        self._process.join()
 
     def over(self) -> bool:
         """Whether it has ended."""

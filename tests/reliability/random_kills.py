@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from tests.reliability import judge
-from tests.reliability.errand import World, prepare
+from tests.reliability.errand import Template, World
 from tests.reliability.evidence import Row, Scale, Section, shown
 from tests.reliability.judge import Death, Fault, Judge, Kept
 from tests.reliability.ledger import Ledger
@@ -24,11 +24,11 @@ from tests.reliability.lending import Lending, Treasury, ask, serve
 from tests.reliability.lives import DiedOtherwise, Life, side_by_side
 
 TITLE = "Random kills: SIGKILL of a busy runner and its client at random instants"
-LONGEST_WAIT = 0.35
+LONGEST_WAIT = 0.25
 """Seconds of a life, at most, before it is killed."""
-KILLS = 20
+CAMPAIGNS = {"short": 2, "full": 60}
+KILLS = {"short": 12, "full": 40}
 """How often a campaign kills, at most: fewer when its runs have all ended before."""
-CAMPAIGNS = {"short": 3, "full": 150}
 PROMISES = {
     judge.LOST: "acknowledged starts, events and messages",
     judge.AGAIN: "recorded outcomes, whose step or undo must not run again",
@@ -47,6 +47,8 @@ class Campaign:
 
     kills: int
     clients: int
+    running: int
+    """Steps and undos that were under way at those deaths."""
     tried: Counter[str]
     faults: list[Fault]
     ends: dict[str, Any]
@@ -57,25 +59,21 @@ class Campaigns:
     """Campaigns in folders of their own, all compared with one that nobody disturbs."""
 
     def __init__(self, folder: Path, seed: int) -> None:
-        self._folder = folder
         self._seed = seed
-        self._template = folder / "template"
-        self._template.mkdir()
-        prepare(self._template)
-        self._judge = Judge(Lending(World(self._template)), Treasury())
+        self._template = Template(folder)
+        self._judge = Judge(Lending(World(self._template.place)), Treasury())
         self._quiet = self._fight(0, kills=0)
 
-    def fight(self, number: int) -> Campaign:
+    def fight(self, number: int, kills: int) -> Campaign:
         """One campaign. A process that died of anything but a kill is a fault."""
         try:
-            return self._fight(number, KILLS)
+            return self._fight(number, kills)
         except DiedOtherwise as error:
-            return Campaign(1, 0, Counter(), [Fault(judge.ENDED, str(error))], {}, Counter())
+            return Campaign(1, 0, 0, Counter(), [Fault(judge.ENDED, str(error))], {}, Counter())
 
     def _fight(self, number: int, kills: int) -> Campaign:
         chance = random.Random(f"{self._seed}:{number}")
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        shutil.copy(self._template / "journal.db", folder / "journal.db")
+        folder = self._template.copy()
         ledger = Ledger(folder / "ledger")
         deaths: list[Death] = []
         client, clients = Life(ask, folder), 0
@@ -111,7 +109,8 @@ class Campaigns:
         found = list(judge.faults(folder, kept, lines, deaths))
         if deaths:
             found += judge.compared(ends, self._quiet.ends, effects, self._quiet.effects)
-        return Campaign(len(deaths), clients, _tried(kept, lines, effects), found, ends, effects)
+        running = sum(len(death.pending) for death in deaths)
+        return Campaign(len(deaths), clients, running, _tried(kept, lines, effects), found, ends, effects)
 
 
 def _in_any_order(ends: dict[str, Any]) -> dict[str, Any]:
@@ -144,14 +143,23 @@ def gather(scale: Scale, seed: int) -> Section:
     with tempfile.TemporaryDirectory() as folder:
         campaigns = Campaigns(Path(folder), seed)
         count = CAMPAIGNS[scale]
-        fought = list(shown("random kills", side_by_side(campaigns.fight, range(1, count + 1)), count))
+        fought = list(
+            shown(
+                "random kills",
+                side_by_side(lambda number: campaigns.fight(number, KILLS[scale]), range(1, count + 1)),
+                count,
+            )
+        )
     return Section(TITLE, seed, tuple(_rows(fought)), time.monotonic() - began)
 
 
 def _rows(fought: list[Campaign]) -> Iterator[Row]:
     bad = sum(bool(campaign.faults) for campaign in fought)
-    kills, clients = (sum(getattr(campaign, name) for campaign in fought) for name in ("kills", "clients"))
-    yield Row("SIGKILLs of the runner", kills, bad, f"in {len(fought)} campaigns, and {clients} of the client")
+    kills, clients, running = (
+        sum(getattr(campaign, name) for campaign in fought) for name in ("kills", "clients", "running")
+    )
+    note = f"{len(fought)} campaigns; {running:,} times a step or undo was under way; {clients} kills of the client"
+    yield Row("SIGKILLs of the runner", kills, bad, note)
     for promise, what in PROMISES.items():
         broken = [fault for campaign in fought for fault in campaign.faults if fault.promise == promise]
         for fault in broken:

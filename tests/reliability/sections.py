@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from tests.reliability import kill_matrix, lost_answers, messages, passing_time, random_kills, two_owners
+from tests.reliability import (
+    io_errors,
+    kill_matrix,
+    lost_answers,
+    messages,
+    other_writers,
+    passing_time,
+    power_loss,
+    random_kills,
+    two_owners,
+)
 from tests.reliability.evidence import Evidence
 
-SECTIONS: tuple[Evidence, ...] = (kill_matrix, random_kills, lost_answers, two_owners, passing_time, messages)
+SECTIONS: tuple[Evidence, ...] = (
+    kill_matrix,
+    random_kills,
+    power_loss,
+    io_errors,
+    lost_answers,
+    two_owners,
+    other_writers,
+    passing_time,
+    messages,
+)

@@ -12,10 +12,11 @@ from tests.reliability.evidence import Row, Section
 
 HEAD = """# What was tried, and what was lost
 
-Written by `make reliability`; not by hand. *Tried* counts trials; *lost* counts those after which a promise did not
-hold: something acknowledged was missing, a recorded step ran again, an effect was done twice where it must not be, or
-a run ended otherwise than it does undisturbed. What holds is judged by a ledger outside the database, fsynced line by
-line. The same trials again: `make reliability SEED={seed}`. A short slice of every section is part of `make test`.
+Written by `make reliability`; not by hand. *Tried* counts trials, or what a promise was checked of; *lost* counts those
+for which it did not hold: something acknowledged was missing, a recorded step ran again, an effect was done twice where
+it must not be, or a run ended otherwise than it does undisturbed. What holds is judged by a ledger outside the
+database, fsynced line by line. The same trials again: `make reliability SEED={seed}`. A short slice of every section is
+part of `make test`.
 """
 
 
@@ -23,7 +24,7 @@ def document(sections: Sequence[Section], seed: int, day: date) -> str:
     """The whole document, in Markdown."""
     tried, lost = (sum(getattr(row, name) for one in sections for row in one.rows) for name in ("tried", "lost"))
     facts = [
-        ("Trials", f"{tried:,}"),
+        ("Tried", f"{tried:,}"),
         ("Lost", f"{lost:,}"),
         ("Date", day.isoformat()),
         ("Seed", str(seed)),

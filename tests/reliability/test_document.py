@@ -30,7 +30,7 @@ def test_the_document_has_a_table_for_each_section() -> None:
     """Counts are summed, aligned and named; what stands in a cell cannot break the table."""
     section = Section("Kills", 7, (Row("a|b", 1200, 0), Row("c", 3, 1, "seed 7:\ntrial 2")), 61.4)
     lines = document([section], 7, date(2030, 1, 2)).splitlines()
-    assert "| Trials   | 1,203 " in "\n".join(lines)
+    assert "| Tried    | 1,203 " in "\n".join(lines)
     assert lines[lines.index("## Kills") + 2 :] == [
         "| what     | tried | lost | note            |",
         "| -------- | ----: | ---: | --------------- |",

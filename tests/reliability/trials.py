@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import attrs
 
 from tests.reliability import judge
-from tests.reliability.errand import Errand, MemoSince, World, prepare
+from tests.reliability.errand import Errand, MemoSince, Template, World
 from tests.reliability.evidence import Row
 from tests.reliability.judge import Death, Judge
 from tests.reliability.ledger import Ledger
@@ -53,12 +52,9 @@ class Trials:
     """
 
     def __init__(self, folder: Path, live: Callable[[Path, str, int, str, int], None]) -> None:
-        self._folder = folder
         self._life = live
-        self._template = folder / "template"
-        self._template.mkdir()
-        prepare(self._template)
-        self._judge = Judge(Errand(World(self._template)), MemoSince())
+        self._template = Template(folder)
+        self._judge = Judge(Errand(World(self._template.place)), MemoSince())
         self._quiet: dict[str, Outcome] = {}
 
     def quiet(self, scenario: str) -> Outcome:
@@ -68,8 +64,7 @@ class Trials:
 
     def attempt(self, trial: Trial) -> Outcome:
         """Live, be disturbed, live again if that was death, and judge."""
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        shutil.copy(self._template / "journal.db", folder / "journal.db")
+        folder = self._template.copy()
         try:
             return self._attempt(trial, folder)
         except DiedOtherwise as error:
