@@ -227,12 +227,13 @@ class AsyncRunner:
 
         Raises:
             NoSuchRun: There is none.
+            RunHeld: Its data does not fit the workflow that this runner was given.
             UnknownWorkflow: The runner was not given its workflow, so its data has no type here.
         """
         self._body.check()
         record = await self._record(run)
         hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(Loaded(record, hosted.stored.thaw(record.snapshot), hosted))
+        return RunView[Any].of(Loaded.of(record, hosted))
 
     async def _record(self, run: str) -> RunRecord:
         record = await self._body.io(lambda: self._body.journal.run(run))

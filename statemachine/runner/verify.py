@@ -12,6 +12,7 @@ from persistence import EntryRecord, RunRecord
 from statemachine.inputs import Adopt, Begin
 from statemachine.runner.clock import from_micros
 from statemachine.runner.hosted import Hosted
+from statemachine.runner.stored import UNSTORABLE
 from statemachine.snapshot import Failure, Snapshot
 from statemachine.transition import start, transition
 
@@ -41,7 +42,14 @@ class Verified:
 
 
 def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Verified:
-    """Fold all entries of a run, oldest first, and compare."""
+    """Fold all entries of a run, oldest first, and compare. What cannot be read makes the reason, and no error."""
+    try:
+        return _fold(hosted, record, entries)
+    except UNSTORABLE as error:
+        return Verified(record.run, 0, 0, reason=f"its journal or its snapshot cannot be read: {error}")
+
+
+def _fold(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Verified:
     snapshot: Snapshot[Any] | None = None
     since = folded = 0
     for entry in entries:
