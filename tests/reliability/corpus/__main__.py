@@ -14,21 +14,16 @@ from statemachine import Client, Runner
 from tests.reliability.corpus.story import Letter, Mailing, Note, Office, Post, Tear
 
 FOLDER = Path(__file__).parent
+STAMPED = ("waiting", "over", "undone", "stuck")
 
 
 def tell(path: Path) -> None:
     """Runs that wait, are over, undone, stuck at their pivot, waiting to be retried with an event deferred, and put."""
     with Runner(path, [Mailing(Office(closed=True))]) as runner:
-        for run, to in (
-            ("waiting", "ada"),
-            ("over", "ada"),
-            ("undone", "ada"),
-            ("stuck", "nobody"),
-            ("retried", "later"),
-        ):
+        for run in (*STAMPED, "retried"):
+            to = {"stuck": "nobody", "retried": "later"}.get(run, "ada")
             runner.start(Mailing, Letter(to), id=run, tags={"to": to})
-        for run in ("waiting", "over", "undone", "stuck"):
-            _until(lambda run=run: runner.get(run).look().state == ("waiting",))
+        _until(lambda: all(runner.get(run).look().state == ("waiting",) for run in STAMPED))
         runner.send("waiting", Note("soon"), id="note-1", actor="grace", reason="she asked")
         runner.send("over", Post("grace"), id="post-1")
         runner.send("undone", Tear(), id="tear-1")
