@@ -43,7 +43,7 @@ class Broken:
         self.stopped = False
         self.mended = threading.Event()
         self._nth = nth
-        self._trouble = trouble
+        self._trouble: Trouble = trouble
         self._kinds = kinds
 
     def __call__(self, kind: str, _file: str) -> Trouble | None:
