@@ -9,7 +9,7 @@ import msgspec
 
 from persistence.records import AttemptRecord, EntryRecord, LiveGroup, MessageRecord, Query, RunRecord, SeenRecord
 from persistence.sqlite import sql
-from persistence.sqlite.rows import message_of, message_row, run_of, states_of
+from persistence.sqlite.rows import Unreadable, message_of, message_row, run_of, states_of
 
 # ----------------------------------------------------------------------------------------------------------------- runs
 
@@ -129,11 +129,19 @@ def entries(connection: sqlite3.Connection, run: str, after: int, limit: int) ->
             actor=row[5],
             reason=row[6],
             definition=row[7],
-            states=states_of(row[8]),
+            states=_states_of_entry(run, row),
             body=row[9],
         )
         for row in connection.execute(sql.ENTRIES, (run, after, limit)).fetchall()
     ]
+
+
+def _states_of_entry(run: str, row: tuple[Any, ...]) -> tuple[str, ...]:
+    try:
+        return states_of(row[8])
+    except msgspec.DecodeError as error:
+        msg = f"entry {row[0]!r} of run {run!r} cannot be read: {error}"
+        raise Unreadable(msg) from error
 
 
 def seen(connection: sqlite3.Connection, run: str, id: str) -> SeenRecord | None:

@@ -262,6 +262,16 @@ def test_a_file_that_others_keep_from_wal_mode_is_busy(path: Path) -> None:
             SQLiteJournal(path, adopt=True, busy_timeout=0.02)
 
 
+def test_an_entry_that_cannot_be_read_is_damaged(journal: SQLiteJournal, epoch: int, path: Path) -> None:
+    """And so is a file whose header says that it has another format."""
+    journal.commit(epoch, [start("bad")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("UPDATE statemachine_entry SET states = '['")
+    with pytest.raises(Damaged, match=r"app\.db.*entry 1 of run 'bad'"):
+        journal.entries("bad")
+    assert isinstance(meaning(error(sqlite3.SQLITE_ERROR, "unsupported file format"), "x"), Damaged)
+
+
 def test_only_sqlites_own_errors_have_a_meaning() -> None:
     """Others pass through."""
     assert meaning(ValueError(), "x") is None
