@@ -180,4 +180,5 @@ class LiveGroup(msgspec.Struct, frozen=True, kw_only=True):
     workflow: str
     definition: str
     states: tuple[str, ...]
+    """Empty for runs whose states cannot be read: the journal is damaged there."""
     runs: int

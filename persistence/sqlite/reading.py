@@ -101,9 +101,16 @@ def _order(query: Query) -> str:
 def live(connection: sqlite3.Connection) -> list[LiveGroup]:
     """See `Journal.live`."""
     return [
-        LiveGroup(workflow=workflow, definition=definition, states=states_of(states), runs=number)
+        LiveGroup(workflow=workflow, definition=definition, states=_readable(states), runs=number)
         for workflow, definition, states, number in connection.execute(sql.LIVE).fetchall()
     ]
+
+
+def _readable(states: bytes) -> tuple[str, ...]:
+    try:
+        return states_of(states)
+    except msgspec.DecodeError:
+        return ()
 
 
 # ------------------------------------------------------------------------------------------------- what is known of one

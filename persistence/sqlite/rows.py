@@ -110,7 +110,15 @@ def entry_of(row: tuple[Any, ...], run: str, number: int = 0) -> EntryRecord:
         actor=row[5],
         reason=row[6],
         definition=row[7],
-        states=states_of(row[8]),
+        states=_states_of_entry(run, row),
         body=row[9],
         number=number,
     )
+
+
+def _states_of_entry(run: str, row: tuple[Any, ...]) -> tuple[str, ...]:
+    try:
+        return states_of(row[8])
+    except msgspec.DecodeError as error:
+        msg = f"entry {row[0]!r} of run {run!r} cannot be read: {error}"
+        raise Unreadable(msg) from error

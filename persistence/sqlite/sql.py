@@ -88,6 +88,13 @@ UPDATE statemachine_run SET held = ?1
 WHERE over = 0 AND workflow = ?2 AND definition = ?3 AND states = ?4 AND held <> ?1
 """
 
+# Runs whose active states are no array of texts: no journal wrote them so.
+HOLD_UNREADABLE = """
+UPDATE statemachine_run SET held = ?1
+WHERE over = 0 AND workflow = ?2 AND definition = ?3 AND held <> ?1
+  AND CASE WHEN json_valid(states) THEN json_type(states) <> 'array' ELSE 1 END
+"""
+
 # Apart, and by the index of held runs: there are few.
 RELEASE = """
 UPDATE statemachine_run INDEXED BY statemachine_run_held SET held = ''
@@ -129,8 +136,8 @@ PRUNE = (
 
 # -------------------------------------------------------------------------------------------------------------- reading
 
-RUN_COLUMNS = """r.run, r.workflow, r.version, r.definition, r.status, r.states, r.seq, r.over, r.busy, r.due,
-       r.incidents, r.paused, r.held, r.started, r.updated, r.input, r.tags"""
+RUN_COLUMNS = """r.run, r.workflow, r.version, r.definition, r.status, CAST(r.states AS BLOB), r.seq, r.over, r.busy,
+       r.due, r.incidents, r.paused, r.held, r.started, r.updated, r.input, CAST(r.tags AS BLOB)"""
 
 RUN = f"SELECT {RUN_COLUMNS}, r.snapshot FROM statemachine_run AS r WHERE r.run = ?"
 
@@ -189,8 +196,9 @@ MESSAGE_BY_ID = (
 
 INBOX = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE verdict = '' AND number > ? ORDER BY number LIMIT ?"
 
+# States as bytes: what is no text must not keep the others from being read.
 LIVE = """
-SELECT workflow, definition, states, COUNT(*) FROM statemachine_run
+SELECT workflow, definition, CAST(states AS BLOB), COUNT(*) FROM statemachine_run
 WHERE over = 0
 GROUP BY workflow, definition, states
 ORDER BY workflow, definition, states

@@ -44,6 +44,8 @@ def meaning(error: BaseException, name: str) -> JournalError | None:
     if not isinstance(code, int):
         return None
     kind, said = _MEANINGS.get(code & 0xFF, (None, ""))
+    if kind is None and "unsupported file format" in str(error):  # a plain SQLITE_ERROR: the header is damaged
+        return Damaged(f"Journal {name!r}: {error}. Its header is damaged; restore the file from a backup.")
     if kind is None:
         if "no such table: statemachine_" in str(error):
             return Damaged(f"Journal {name!r}: one of its tables is gone ({error}). Restore the file from a backup.")

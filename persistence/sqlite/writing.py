@@ -81,7 +81,9 @@ class Writer:
             self._begin(epoch)
             try:
                 place = (group.workflow, group.definition, states_text(group.states))
-                if reason:
+                if reason and not group.states:
+                    self._execute(sql.HOLD_UNREADABLE, (reason, *place[:2]))
+                elif reason:
                     self._execute(sql.HOLD, (reason, *place))
                 else:
                     self._execute(sql.RELEASE, place)

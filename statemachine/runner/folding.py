@@ -17,6 +17,7 @@ from statemachine.errors import StateMachineError
 from statemachine.inputs import Adopt, Begin, Input
 from statemachine.runner.clock import from_micros
 from statemachine.runner.hosted import Hosted
+from statemachine.runner.stored import UNSTORABLE
 from statemachine.snapshot import Failure, Snapshot
 from statemachine.transition import Outcome, start, transition
 
@@ -44,10 +45,13 @@ def fold(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> I
     for entry in entries:
         if entry.definition != record.definition:
             continue
-        told, refused = hosted.stored.retold(entry.body)
-        failure = msgspec.json.decode(bytes(refused) or b"null", type=Failure | None)
         try:
+            told, refused = hosted.stored.retold(entry.body)
+            failure = msgspec.json.decode(bytes(refused) or b"null", type=Failure | None)
             outcome = _outcome(hosted, snapshot, entry, told, failure)
+        except UNSTORABLE as error:
+            message = f"entry {entry.seq} ({entry.kind}) cannot be read: {error}"
+            raise UnfoldableError(message) from error
         except StateMachineError as error:
             message = f"entry {entry.seq} ({entry.kind}) raises now: {error}"
             raise UnfoldableError(message) from error

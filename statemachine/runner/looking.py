@@ -13,6 +13,7 @@ from persistence import EntryRecord, Journal, Query, RunRecord
 from statemachine.errors import NoSuchRun
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
+from statemachine.runner.mover import Loaded
 from statemachine.runner.operations import Health, health
 from statemachine.runner.statistics import HOUR, Statistics, statistics
 from statemachine.runner.story import Story, tell
@@ -40,6 +41,7 @@ class AsyncLooking:
 
         Raises:
             NoSuchRun: There is none.
+            RunHeld: Its data does not fit the workflow that this runner was given.
             UnknownWorkflow: The runner was not given its workflow, so its data has no type here.
         """
         self._body.check()
@@ -47,7 +49,7 @@ class AsyncLooking:
         if plain:
             return RunView[Any].of(record, msgspec.json.decode(record.snapshot, type=Snapshot[Any]))
         hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(record, hosted.stored.thaw(record.snapshot))
+        return RunView[Any].of(record, Loaded.of(record, hosted).snapshot)
 
     async def record(self, run: str) -> RunRecord:
         """What the journal has of a run. Raises NoSuchRun."""

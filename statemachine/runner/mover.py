@@ -52,6 +52,15 @@ class Loaded:
     snapshot: Snapshot[Any]
     hosted: Hosted
 
+    @classmethod
+    def of(cls, record: RunRecord, hosted: Hosted) -> Loaded:
+        """A run as its record has it. Raises RunHeld when its snapshot does not fit this version of the workflow."""
+        try:
+            return cls(record, hosted.stored.thaw(record.snapshot), hosted)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            reason = f"its data does not fit this version of {record.workflow}: {error}"
+            raise RunHeld(record.run, record.workflow, reason) from error
+
 
 @attrs.frozen(eq=False)
 class Moved:
@@ -248,13 +257,7 @@ class Mover:
             raise RunHeld(run, record.workflow, record.held or NOT_GIVEN)
         if record.held and not record.over:
             raise RunHeld(run, record.workflow, record.held)
-        try:
-            snapshot = hosted.stored.thaw(record.snapshot)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise RunHeld(
-                run, record.workflow, f"its data does not fit this version of {record.workflow}: {error}"
-            ) from error
-        loaded = Loaded(record, snapshot, hosted)
+        loaded = Loaded.of(record, hosted)
         if not record.over and record.definition == hosted.definition.hash:
             self._keep(loaded)
         return loaded

@@ -81,6 +81,8 @@ def _misfit(mover: Mover, group: LiveGroup) -> str:
     hosted = mover.workflows.get(group.workflow)
     if hosted is None:
         return f"workflow {group.workflow!r} was not given to this runner"
+    if not group.states:
+        return "its active states cannot be read: the journal is damaged there"
     return "" if group.definition == hosted.definition.hash else hosted.misfit(group.states)
 
 

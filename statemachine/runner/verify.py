@@ -10,6 +10,7 @@ import attrs
 from persistence import EntryRecord, RunRecord
 from statemachine.runner.folding import Folded, UnfoldableError, fold
 from statemachine.runner.hosted import Hosted
+from statemachine.runner.stored import UNSTORABLE
 from statemachine.snapshot import Snapshot
 
 
@@ -38,7 +39,7 @@ class Verified:
 
 
 def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Verified:
-    """Fold all entries of a run, oldest first, and compare."""
+    """Fold all entries of a run, oldest first, and compare. What cannot be read makes the reason, and no error."""
     last: Folded | None = None
     since = folded = 0
     try:
@@ -50,7 +51,10 @@ def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) ->
         return Verified(record.run, folded, since, reason=str(error))
     if last is None:
         return Verified(record.run, 0, 0, reason="the journal has no entry of it")
-    stored = hosted.stored.thaw(record.snapshot)
+    try:
+        stored = hosted.stored.thaw(record.snapshot)
+    except UNSTORABLE as error:
+        return Verified(record.run, folded, since, reason=f"its snapshot cannot be read: {error}")
     again = last.outcome.snapshot
     different = tuple(
         name for name in Snapshot.__struct_fields__ if not _agree(name, getattr(stored, name), getattr(again, name))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from tests.reliability import (
+    bad_bytes,
+    failing_runner,
     io_errors,
     kill_matrix,
     lost_answers,
     messages,
+    old_files,
     other_writers,
     passing_time,
     power_loss,
@@ -20,9 +23,12 @@ SECTIONS: tuple[Evidence, ...] = (
     random_kills,
     power_loss,
     io_errors,
+    failing_runner,
     lost_answers,
     two_owners,
-    other_writers,
     passing_time,
     messages,
+    bad_bytes,
+    old_files,
+    other_writers,
 )

@@ -52,7 +52,8 @@ Fact = Claimed | tuple[Change, ...] | MessageRecord
 class State:
     """What a journal says, whole."""
 
-    epoch: int = 0
+    epoch: int = attrs.field(default=0, eq=False)
+    """At least: a claim that failed at its commit may have taken a number all the same."""
     runs: dict[str, RunRecord] = attrs.field(factory=dict[str, RunRecord])
     entries: dict[str, tuple[EntryRecord, ...]] = attrs.field(factory=dict[str, tuple[EntryRecord, ...]])
     seen: dict[tuple[str, str], SeenRecord] = attrs.field(factory=dict[tuple[str, str], SeenRecord])
@@ -235,4 +236,7 @@ def _commit(journal: SQLiteJournal, epoch: int, moves: Moves, tried: Tried) -> N
 
 def held(found: State, said: Sequence[State], low: int, high: int) -> int | None:
     """After how many facts a journal says this; None when it is none from `low` to `high`: something was lost."""
-    return next((number for number in range(high, low - 1, -1) if said[number] == found), None)
+    return next(
+        (n for n in range(high, low - 1, -1) if said[n] == found and said[n].epoch <= found.epoch),
+        None,
+    )

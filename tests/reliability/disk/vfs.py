@@ -85,7 +85,7 @@ class Failing:
         self.hits = 0
         self.seen = 0
         self._nth = nth
-        self._trouble = trouble
+        self._trouble: Trouble = trouble
         self._kinds = kinds
         self._sticky = sticky
         self._healed = False
