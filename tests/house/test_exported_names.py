@@ -22,7 +22,7 @@ PUBLIC: dict[str, str] = {
         Transitioned Verified
     """,
     "statemachine.testing": """
-        KillAt VirtualClock journal_points step_points watched watched_steps
+        KillAt VirtualClock WorkflowMachine journal_points step_points watched watched_steps
     """,
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
