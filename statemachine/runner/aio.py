@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from persistence import EntryRecord, Journal, Query, RunRecord
-from statemachine.errors import NoSuchRun, NotOver, RunHeld
+from statemachine.errors import NoSuchRun, NotOver, RefusedVerb, RunHeld
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
-from statemachine.runner.body import Body
+from statemachine.runner.body import Body, Watcher
 from statemachine.runner.clock import to_micros
 from statemachine.runner.mover import Loaded
 from statemachine.runner.post import Post
@@ -23,14 +23,14 @@ from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
 from statemachine.runner.verify import Verified, verify
 from statemachine.runner.views import Entry, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.snapshot import OVER
 from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
 Entries = list[Entry]
 _POLL = 0.02
-_VERB_PATIENCE = 30.0
-"""Seconds a client waits for the owner's answer to a verb."""
+"""Seconds between two looks at a run that another process moves."""
 
 
 class AsyncRun(Generic[D]):
@@ -189,6 +189,7 @@ class AsyncRunner:
             try:
                 verdict: str = await body.ask(Sending(run, None, event, asked))
             except RunHeld as held:
+                await body.hold(held)
                 if not self._post.knows(held.workflow):
                     raise
             else:
@@ -262,20 +263,15 @@ class AsyncRunner:
         return Result(view.status, view.state, view.data, view.error)
 
     async def _over(self, run: str) -> None:
-        if not self._body.owner:
-            while True:
-                record = await self._body.io(lambda: self._body.journal.run(run))
-                if record is not None and record.over:
-                    return
-                await asyncio.sleep(_POLL)
-        over = asyncio.get_running_loop().create_future()
-        waiting = self._body.over.setdefault(run, set())
-        waiting.add(over)
-        try:
-            if not (await self._record(run)).over:
-                await over
-        finally:
-            waiting.discard(over)
+        if self._body.owner:
+            await self._body.ended(run)
+            return
+        while True:
+            self._body.check()
+            record = await self._body.io(lambda: self._body.journal.run(run))
+            if record is not None and record.over:
+                return
+            await asyncio.sleep(_POLL)
 
     async def list(
         self,
@@ -303,11 +299,14 @@ class AsyncRunner:
             held: Held or not.
             paused: Paused or not.
             started_before: Started before this UTC time.
-            started_after: Started at or after it.
-            limit: How many at most.
+            started_after: Started after it.
+            limit: How many at most, at least 1.
             after: The id of the last run of the page before.
         """
         self._body.check()
+        if limit < 1:
+            message = f"limit={limit}: a page has at least 1 run"
+            raise ValueError(message)
         query = Query(
             workflow=workflow.definition.name if isinstance(workflow, type) else workflow,
             status=status,
@@ -341,20 +340,22 @@ class AsyncRunner:
     async def watch(self, run: str) -> AsyncGenerator[AsyncIterator[Transitioned]]:
         """Subscribe to a run's transitions, each given after it was committed; ends with the run.
 
-        ::
+        The run need not be there yet. ::
 
             async with runner.watch("loan-42") as transitions:
                 async for transition in transitions: ...
+
+        Raises:
+            RefusedVerb: Another process moves the journal's runs, and tells nobody of their transitions.
+            RunnerClosed: While waiting for the next one: the runner was closed, or has lost its journal.
         """
-        queue: asyncio.Queue[Transitioned] = asyncio.Queue()
-        watchers = self._body.watchers.setdefault(run, set())
-        watchers.add(queue)
-        try:
-            yield _until_over(queue)
-        finally:
-            watchers.discard(queue)
-            if not watchers:
-                self._body.watchers.pop(run, None)
+        body = self._body
+        body.check()
+        if not body.owner:
+            raise RefusedVerb(run, "watch", "another process moves it; look at it, or wait for its result")
+        with body.watching(run) as watcher:
+            record = await body.io(lambda: body.journal.run(run))
+            yield _until_over(body, watcher, over=record is not None and record.over)
 
 
 def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:
@@ -368,12 +369,14 @@ def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:
         after = page[-1].seq
 
 
-async def _until_over(queue: asyncio.Queue[Transitioned]) -> AsyncIterator[Transitioned]:
-    while True:
-        transitioned = await queue.get()
-        yield transitioned
-        if transitioned.status not in {"running", "undoing"}:
+async def _until_over(body: Body, watcher: Watcher, *, over: bool) -> AsyncIterator[Transitioned]:
+    while not over or not watcher.empty():
+        transitioned = await watcher.get()
+        if transitioned is None:
+            body.check()
             return
+        yield transitioned
+        over = over or transitioned.status in OVER
 
 
 def state_name(state: State | type[Nested] | str) -> str:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
 
-from persistence import Fenced, Journal, JournalError, MessageRecord, Owned, SQLiteJournal, wal_reset_race
+from persistence import Busy, Fenced, Journal, JournalError, Owned, SQLiteJournal, Unwritable, wal_reset_race
 from statemachine.commands import CancelStep, RunStep, Send, Undo
-from statemachine.errors import OpenedBeforeFork, RefusedVerb, RunHeld, RunnerClosed, StateMachineError
+from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
 from statemachine.runner import recovery
 from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.hosted import Workflows
+from statemachine.runner.inbox import Inbox
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
-from statemachine.runner.requests import Answering, Deadlines, Holding, Reading, Telling, from_message
+from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
+from statemachine.runner.waiting import first_of
 from statemachine.runner.writer import Writer
 from statemachine.transition import outstanding
 
@@ -27,9 +30,16 @@ log = logging.getLogger("statemachine")
 T = TypeVar("T")
 ALONE = 10.0
 """Seconds that a step under suspicion runs with nothing beside it; it has survived then."""
+FAREWELL = 5.0
+"""Seconds that a journal which cannot be written is given when the runner closes."""
+STANDBY = 0.1
+"""Seconds between two tries to take over."""
 PAGE = 256
+"""Runs with overdue timers taken at once."""
 LOOK = 1_000_000
 """Microseconds after which the time is looked at again, for the system's clock may have been set."""
+Watcher = asyncio.Queue[Transitioned | None]
+"""Gets each transition of a run, and None when the runner closes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -56,17 +66,21 @@ class Body:
         self.mover = Mover(journal, workflows, clock)
         self.writer = Writer(self.mover, self._perform, self._lost, inline=options.inline)
         self.steps = Steps(self.writer, clock, options.threads)
+        self.inbox = Inbox(self.writer, options.poll)
         self.owner = False
-        self.over: dict[str, set[asyncio.Future[None]]] = {}
-        self.watchers: dict[str, set[asyncio.Queue[Transitioned]]] = {}
+        self._over: dict[str, set[asyncio.Future[None]]] = {}
+        self._watchers: dict[str, set[Watcher]] = {}
         self._pid = os.getpid()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._claimed = False
+        self._working: list[asyncio.Task[None]] = []
+        """What commits and what claims: they end by themselves when the runner closes."""
+        self._watching: list[asyncio.Task[None]] = []
+        """What looks out for work: it is cancelled."""
         self._due: int | None = None
         self._due_changed = asyncio.Event()
-        self._messages = asyncio.Event()
-        self._taken = 0
         self._open = False
         self._closed = "it was not entered"
+        self._ending: asyncio.Task[None] | None = None
 
     # Opening and closing.
 
@@ -81,24 +95,30 @@ class Body:
             return
         try:
             await self._claim()
-        except Owned:
-            if not self.options.standby:
-                self._open = False
-                raise
-            self._spawn(self._stand_by())
+        except BaseException as error:
+            if isinstance(error, Owned) and self.options.standby:
+                self._working.append(self._spawn(self._stand_by()))
+                return
+            self._end("it could not be opened", grace=0)
+            await self.close()
+            raise
 
     async def _claim(self) -> None:
         name = f"pid {os.getpid()}"
         self.mover.epoch = await self.io(lambda: self.journal.claim(name, self.options.lease))
-        self.owner = True
+        self._claimed = True
+        if not self._open:  # it was closed meanwhile, and gives the journal up again
+            return
         self._caution()
-        self._spawn(self.writer.run())
+        self._working.append(self._spawn(self.writer.run()))
         found: recovery.Recovered = await self.writer.ask(Reading(recovery.recover))
         self._due = await self.writer.ask(Reading(lambda mover: mover.journal.next_due()))
+        if self._ending is not None:
+            return
         self._resume(found)
-        self._spawn(self._keep_lease())
-        self._spawn(self._watch_deadlines())
-        self._spawn(self._watch_inbox())
+        # Until here whoever asks for something is answered as a client: it must not move what is being resumed.
+        self.owner = True
+        self._watching += map(self._spawn, (self._keep_lease(), self._watch_deadlines(), self.inbox.watch()))
 
     def _caution(self) -> None:
         """Say what an application that writes the same file must set, where this SQLite asks for it."""
@@ -110,20 +130,21 @@ class Body:
             )
 
     async def _stand_by(self) -> None:
-        while not self.owner:
-            await asyncio.sleep(0.1)
+        while self._open and not self.owner:
+            await asyncio.sleep(STANDBY)
             try:
                 await self._claim()
-            except Owned:
-                continue
+            except (Owned, Busy, Unwritable):
+                if self._claimed:
+                    raise
 
     def _resume(self, found: recovery.Recovered) -> None:
         for run, reason in found.held.items():
-            self.writer.ask(Holding(run, reason), must=True)
+            self.writer.tell(Holding(run, reason))
         for run, lost in found.lost:
-            self.writer.ask(Telling(run, lost), must=True)
+            self.writer.tell(Telling(run, lost))
         for run, stopped in found.stopped:
-            self.writer.ask(Telling(run, stopped), must=True)
+            self.writer.tell(Telling(run, stopped))
         lost_visits = {(run, lost.visit) for run, lost in found.lost}
         alone = set(found.alone)
         if alone:
@@ -137,73 +158,91 @@ class Body:
                 elif visit not in lost_visits:
                     self._command(loaded, command)
         if suspects:
-            self._spawn(self._one_by_one(suspects))
+            self._watching.append(self._spawn(self._one_by_one(suspects)))
 
     async def _one_by_one(self, suspects: list[tuple[Loaded, RunStep]]) -> None:
         """Begin each step under suspicion with nothing beside it, before everything else."""
         for loaded, command in suspects:
             run = loaded.record.run
-            log.warning("Step %s of run %s was running at %d crashes; it is begun alone", command.step, run, 2)
-            await self.writer.ask(Reading(recovery.mark(loaded.record.run, command.visit)))
+            log.warning(
+                "Step %s of run %s was running at %d crashes; it is begun alone",
+                command.step,
+                run,
+                recovery.SUSPECT,
+                extra=_fields(loaded.record.workflow, run, command.step, command.attempt),
+            )
+            await self.writer.ask(Reading(recovery.mark(run, command.visit)), must=True)
             self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
-            await self.steps.quiet(loaded.record.run, command.visit, ALONE)
-        await self.writer.ask(Reading(recovery.mark()))
+            await self.steps.quiet(run, command.visit, ALONE)
+        await self.writer.ask(Reading(recovery.mark()), must=True)
         self.steps.release()
 
     async def close(self) -> None:
         """Begin nothing new, let what runs finish for the grace period, record it, and give the journal up."""
-        if not self._open:
-            return
-        self._open = False
-        self._closed = "it was closed"
-        writing = self._stop_tasks(keep="run")
-        await self.steps.close(self.options.grace if self.owner else 0)
-        if self.owner:
-            await self.writer.drained()
-            await asyncio.wait_for(_quietly(self.writer.ask(Reading(recovery.unmark))), 5)
-        self.writer.close(self._closed)
-        for task in writing:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.writer.shut()
-        if self.owner:
-            self.owner = False
-            await asyncio.to_thread(self.journal.release, self.mover.epoch)
-        self._end_waiting()
+        if self._open:
+            self._end("it was closed", grace=self.options.grace)
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
 
-    def _stop_tasks(self, keep: str) -> list[asyncio.Task[None]]:
-        kept = [task for task in self._tasks if task.get_name() == keep]
-        for task in self._tasks:
-            if task not in kept:
-                task.cancel()
-        return kept
+    def _lost(self, error: BaseException) -> None:
+        """Nothing more can be done with the journal: stop at once."""
+        if self._open:
+            log.critical("This runner has lost its journal and stops: %s", error)
+            why = "another process has taken its journal over" if isinstance(error, Fenced) else f"it failed: {error}"
+            self._end(why, grace=None)
+
+    def _end(self, why: str, *, grace: float | None) -> None:
+        """Take nothing more, and end; None: at once, for nothing can be recorded any more."""
+        self._open = self.owner = False
+        self._closed = why
+        if grace is None:
+            self.steps.hold()
+            self.writer.close(why)
+        self._ending = asyncio.get_running_loop().create_task(self._wind_up(grace))
+
+    async def _wind_up(self, grace: float | None) -> None:
+        for task in self._watching:
+            task.cancel()
+        try:
+            await self.steps.close(grace or 0)
+            if self._claimed and grace is not None:
+                await self._part_in_peace()
+        finally:
+            self.writer.close(self._closed)
+            await asyncio.gather(*self._watching, *self._working, return_exceptions=True)
+            self.writer.shut()
+            self._end_waiting()
+            if self._claimed:
+                await asyncio.to_thread(self.journal.release, self.mover.epoch)
+
+    async def _part_in_peace(self) -> None:
+        """Record what has happened, and that no step is left running."""
+        if not await self.writer.drained(FAREWELL):
+            log.critical("The journal cannot be written: what ended last is not recorded, and will be begun again")
+            return
+        parting = self.writer.ask(Reading(recovery.unmark))
+        await asyncio.wait({parting}, timeout=FAREWELL)
+        if not parting.done() or parting.exception() is not None:
+            log.warning("The runner could not record that it closes; the next one will take it for dead")
 
     def _end_waiting(self) -> None:
-        for waiting in self.over.values():
+        for waiting in self._over.values():
             for future in waiting:
                 if not future.done():
                     future.set_exception(RunnerClosed(self._closed))
-        self.over.clear()
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.put_nowait(None)
 
-    def _lost(self, error: BaseException) -> None:
-        """Another owner has claimed: this one must stop at once."""
-        log.critical("This runner has lost its journal: %s", error)
-        self._open = False
-        self._closed = "another process has taken its journal over"
-        self._stop_tasks(keep="")
-        self._spawn(self.steps.close(0))
-        self._end_waiting()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=getattr(work, "__name__", ""))
-        self._tasks.add(task)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None and self._open:
-            log.critical("A part of the runner has failed; it stops", exc_info=error)
-            self.writer.close(f"a part of it failed: {error}")
+            if not isinstance(error, Fenced):
+                log.critical("A part of the runner has failed", exc_info=error)
             self._lost(error)
 
     # Asking.
@@ -220,6 +259,33 @@ class Body:
         self.check()
         return await self.writer.ask(request)
 
+    async def hold(self, held: RunHeld) -> None:
+        """Have a run that turned out to be held listed as that."""
+        await self.writer.ask(Holding(held.run, held.reason), must=True)
+
+    async def ended(self, run: str) -> None:
+        """Wait for the end of a run, as the one that moves it. Raises NoSuchRun, RunnerClosed."""
+        over = asyncio.get_running_loop().create_future()
+        self._over.setdefault(run, set()).add(over)
+        try:
+            record = await self.io(lambda: self.journal.run(run))
+            if record is None:
+                raise NoSuchRun(run, self.journal.name)
+            if not record.over:
+                await over
+        finally:
+            _forget(self._over, run, over)
+
+    @contextmanager
+    def watching(self, run: str) -> Generator[Watcher]:
+        """What gets each transition of a run from now on."""
+        watcher: Watcher = asyncio.Queue()
+        self._watchers.setdefault(run, set()).add(watcher)
+        try:
+            yield watcher
+        finally:
+            _forget(self._watchers, run, watcher)
+
     async def io(self, work: Callable[[], T]) -> T:
         """Do something with the journal that any thread may do, without holding an application's loop up."""
         return work() if self.options.inline else await asyncio.to_thread(work)
@@ -233,12 +299,12 @@ class Body:
         for command in outcome.commands:
             self._command(loaded, command)
         self._note_due(record.due)
-        if record.run in self.watchers:
+        if record.run in self._watchers:
             said = Transitioned.of(moved)
-            for queue in self.watchers[record.run]:
+            for queue in self._watchers[record.run]:
                 queue.put_nowait(said)
         if record.over:
-            for future in self.over.pop(record.run, ()):
+            for future in self._over.pop(record.run, ()):
                 if not future.done():
                     future.set_result(None)
 
@@ -250,31 +316,29 @@ class Body:
         elif isinstance(command, CancelStep):
             self.steps.cancel(loaded.record.run, command)
         elif isinstance(command, Send):
-            self._messages.set()
+            self.inbox.wake()
 
     def _log(self, moved: Moved) -> None:
         snapshot, entry = moved.outcome.snapshot, moved.entry
-        fields = {"workflow": snapshot.workflow, "run": snapshot.run, "step": entry.name, "attempt": None}
-        if log.isEnabledFor(logging.DEBUG):
-            log.debug(
-                "%s run %s: %s %s -> %s",
+        step = None if entry.kind == "event" else entry.name or None
+        log.debug(
+            "%s run %s: %s %s -> %s",
+            snapshot.workflow,
+            snapshot.run,
+            entry.kind,
+            entry.name,
+            snapshot.states,
+            extra=_fields(snapshot.workflow, snapshot.run, step, None),
+        )
+        for incident in moved.opened:
+            log.error(
+                "%s run %s needs a person: incident %d (%s)",
                 snapshot.workflow,
                 snapshot.run,
-                entry.kind,
-                entry.name,
-                ", ".join(snapshot.states),
-                extra=fields,
+                incident.number,
+                incident.kind,
+                extra=_fields(snapshot.workflow, snapshot.run, incident.step, None),
             )
-        for incident in snapshot.incidents:
-            if incident.at == snapshot.now and incident.number > snapshot.serial - len(snapshot.incidents):
-                log.error(
-                    "%s run %s needs a person: incident %d (%s)",
-                    snapshot.workflow,
-                    snapshot.run,
-                    incident.number,
-                    incident.kind,
-                    extra={**fields, "step": incident.step},
-                )
 
     # Deadlines, messages, ownership.
 
@@ -284,98 +348,47 @@ class Body:
             if self._due is None or self._due > now:
                 look = now + LOOK if self._due is None else min(now + LOOK, self._due)
                 self._due_changed.clear()
-                await _first(self.clock.sleep_until(from_micros(look)), self._due_changed.wait())
+                await first_of(self.clock.sleep_until(from_micros(look)), self._due_changed.wait())
                 continue
-            await self._take_messages()
-            due: list[tuple[int, str]] = await self.writer.ask(Reading(_due(now)))
+            await self.inbox.take()  # an event that was acknowledged before a deadline beats it
+            due: list[tuple[int, str]] = await self.writer.ask(Reading(_due(now)), must=True)
             futures = [(run, self.writer.ask(Deadlines(run), must=True)) for _, run in due]
             for run, future in futures:
                 try:
                     await future
                 except RunHeld as error:
                     await self.writer.ask(Holding(run, error.reason), must=True)
+                except (JournalError, RunnerClosed):
+                    raise
+                except Exception as error:  # one run's deadline must not stop the others
+                    log.exception("A deadline of run %s could not be taken", run, extra=_fields(None, run, None, None))
+                    await self.writer.ask(Holding(run, f"its deadline could not be taken: {error}"), must=True)
             self._due = None  # what is committed from here on says so itself
-            self._note_due(await self.writer.ask(Reading(lambda mover: mover.journal.next_due())))
+            self._note_due(await self.writer.ask(Reading(lambda mover: mover.journal.next_due()), must=True))
 
     def _note_due(self, due: int | None) -> None:
         if due is not None and (self._due is None or due < self._due):
             self._due = due
             self._due_changed.set()
 
-    async def _watch_inbox(self) -> None:
-        pulse = -1
-        while True:
-            beat: int = await self.writer.ask(Reading(lambda mover: mover.journal.pulse()))
-            if beat != pulse or self._messages.is_set():
-                pulse = beat
-                self._messages.clear()
-                await self._take_messages()
-            await _first(asyncio.sleep(self.options.poll), self._messages.wait())
-
-    async def _take_messages(self) -> None:
-        while True:
-            page: list[MessageRecord] = await self.writer.ask(Reading(_inbox(self._taken)))
-            for message in page:
-                if message.number > self._taken:
-                    self._taken = message.number
-                    self._take(message)
-            if len(page) < PAGE:
-                return
-
-    def _take(self, message: MessageRecord) -> None:
-        try:
-            request = from_message(self.mover, message)
-        except Exception as error:  # noqa: BLE001 -- whatever a client has put must not stop the others
-            self._answer(message, error)
-            return
-        future = self.writer.ask(request)
-        future.add_done_callback(lambda done: self._answered(message, done))
-
-    def _answered(self, message: MessageRecord, done: asyncio.Future[Any]) -> None:
-        error = None if done.cancelled() else done.exception()
-        if error is None or isinstance(error, RunnerClosed | RunHeld):
-            return
-        if isinstance(error, JournalError):
-            self._taken = min(self._taken, message.number - 1)
-            self._messages.set()
-            return
-        self._answer(message, error)
-
-    def _answer(self, message: MessageRecord, error: BaseException) -> None:
-        log.warning("Message %s to run %s was refused: %s", message.id, message.run, error)
-        verdict = "refused" if isinstance(error, StateMachineError | RefusedVerb) else "failed"
-        self.writer.ask(Answering(message.run, message.number, verdict, str(error)), must=True)
-
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(self.options.lease / 3)
-            try:
-                await self.writer.ask(Reading(lambda mover: mover.journal.renew(mover.epoch)))
-            except Fenced as error:
-                self.writer.close("another process has taken the journal over")
-                self._lost(error)
+            await self.writer.ask(Reading(lambda mover: mover.journal.renew(mover.epoch)), must=True)
+
+
+def _forget(kept: dict[str, set[T]], run: str, one: T) -> None:
+    """Take one out, and the set with it once that is empty."""
+    there = kept.get(run, set())
+    there.discard(one)
+    if not there:
+        kept.pop(run, None)
 
 
 def _due(before: int) -> Callable[[Mover], list[tuple[int, str]]]:
     return lambda mover: mover.journal.due(before, PAGE)
 
 
-def _inbox(after: int) -> Callable[[Mover], list[MessageRecord]]:
-    return lambda mover: mover.journal.inbox(after, PAGE)
-
-
-async def _first(*work: Awaitable[Any]) -> None:
-    """Come back when the first is done; the others are cancelled."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-async def _quietly(future: asyncio.Future[Any]) -> None:
-    try:
-        await future
-    except (JournalError, StateMachineError) as error:
-        log.warning("The runner could not say that it closes: %s", error)
+def _fields(workflow: str | None, run: str, step: str | None, attempt: int | None) -> dict[str, Any]:
+    """Fields of a log record. Never a payload."""
+    return {"workflow": workflow, "run": run, "step": step, "attempt": attempt}

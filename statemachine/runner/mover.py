@@ -11,7 +11,8 @@ which nobody knows, throws away both.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 import attrs
@@ -23,17 +24,18 @@ from persistence import (
     CommitUnknown,
     EntryRecord,
     Journal,
+    JournalError,
     RunRecord,
     SeenRecord,
-    Stale,
+    Unwritable,
 )
 from statemachine.errors import NoSuchRun, NotStored, RunHeld, TooLarge
 from statemachine.inputs import Adopt, Elapsed, Input, Received
 from statemachine.macrostep import failure_of
-from statemachine.runner.clock import Clock
+from statemachine.runner.clock import Clock, to_micros
 from statemachine.runner.hosted import Hosted, Workflows
 from statemachine.runner.recording import NOBODY, Asked, entry_of, messages_of, record_of
-from statemachine.snapshot import Failure, Snapshot
+from statemachine.snapshot import Failure, Incident, Snapshot, Timer
 from statemachine.transition import Outcome, transition
 
 REMEMBERED = 2048
@@ -58,6 +60,8 @@ class Moved:
     loaded: Loaded
     outcome: Outcome
     entry: EntryRecord
+    opened: Sequence[Incident]
+    """The incidents that it opened."""
 
 
 @attrs.define(eq=False)
@@ -67,13 +71,18 @@ class Plan:
     answer: Any = None
     changes: list[Change | Work] = attrs.field(factory=list[Change | Work])
     moved: list[Moved] = attrs.field(factory=list[Moved])
+    made: Change | None = None
+    """What a `Work` among the changes came to."""
     again: bool = False
     """Nothing can be said yet: ask again in the next batch."""
 
 
 @attrs.frozen(eq=False)
 class Reply:
-    """What became of a request: an answer and the transitions made, or an error; or it must be asked again."""
+    """What became of a request: an answer or an error, and the transitions made; or it must be asked again.
+
+    `Stale` as the error: its run was not where it was read; asked again, it is read anew.
+    """
 
     answer: Any = None
     error: BaseException | None = None
@@ -112,15 +121,16 @@ class Mover:
         """Plan all requests, commit them together, and say what became of each.
 
         Raises:
-            JournalError: Nothing was written; nothing was forgotten either, the same requests may be made again.
+            CommitUnknown: Whether anything was written could not be learnt.
+            JournalError: Nothing was written. What was in memory is forgotten, and the same requests may be made
+                again.
         """
         self._drafts.clear()
         self._seen.clear()
         plans = self._plan_all(requests)
-        changes = [change for plan in plans if isinstance(plan, Plan) for change in plan.changes]
         failures: list[Exception | None] = []
-        if changes:
-            failures = self._commit(changes)
+        if any(isinstance(plan, Plan) and plan.changes for plan in plans):
+            failures = self._commit(plans)
         return self._replies(plans, failures)
 
     def _plan_all(self, requests: Sequence[Request]) -> list[Plan | BaseException]:
@@ -147,46 +157,51 @@ class Mover:
             plans.append(plan)
         return plans
 
-    def _commit(self, changes: list[Change | Work]) -> list[Exception | None]:
+    def _commit(self, plans: list[Plan | BaseException]) -> list[Exception | None]:
+        """What each change failed with, in order."""
         try:
-            failures = self.journal.commit(self.epoch, changes)
-        except CommitUnknown:
+            return self.journal.commit(self.epoch, [change for _, change in _changes(plans)])
+        except CommitUnknown as unknown:
             self.forget()
-            if not self._happened(changes):
-                raise
-            return [None] * len(changes)
+            try:
+                return [self._found(plan, change, unknown) for plan, change in _changes(plans)]
+            except JournalError as error:
+                raise unknown from error
         except BaseException:
             self.forget()
             raise
-        return failures
 
-    def _happened(self, changes: list[Change | Work]) -> bool:
-        """Whether a commit of unknown outcome happened: it is all or nothing, so one run's number tells."""
-        for change in reversed(changes):
-            if isinstance(change, Change) and change.run is not None:
-                record = self.journal.run(change.run.run)
-                return record is not None and record.seq >= change.run.seq
-        return False
+    def _found(self, plan: Plan, change: Change | Work, unknown: CommitUnknown) -> Exception | None:
+        """None if a change of a commit that failed is there all the same: its run's number tells.
+
+        One without a run of its own (an answer) is taken as not there, for it may be made twice.
+        """
+        made = change if isinstance(change, Change) else plan.made
+        if made is not None and made.run is not None:
+            there = self.journal.run(made.run.run)
+            if there is not None and there.seq >= made.run.seq:
+                return None
+        error = Unwritable(f"{unknown} It did not happen.")
+        error.__cause__ = unknown
+        return error
 
     def _replies(self, plans: list[Plan | BaseException], failures: list[Exception | None]) -> list[Reply]:
         replies: list[Reply] = []
-        position = 0
+        left = iter(failures)
         broken: set[str] = set()
         for plan in plans:
             if isinstance(plan, BaseException):
                 replies.append(Reply(error=plan))
                 continue
-            mine = failures[position : position + len(plan.changes)]
-            position += len(plan.changes)
+            mine = list(islice(left, len(plan.changes)))
             error = next((failure for failure in mine if failure is not None), None)
+            # Each transition has its own change, in front of those that have none.
+            moved = [moved for moved, failure in zip(plan.moved, mine, strict=False) if failure is None]
+            replies.append(Reply(answer=plan.answer, error=error, moved=moved, again=plan.again))
             if error is not None:
                 broken.update(moved.loaded.record.run for moved in plan.moved)
-                again = isinstance(error, Stale)
-                replies.append(Reply(again=True) if again else Reply(error=error))
-            else:
-                replies.append(Reply(answer=plan.answer, moved=plan.moved, again=plan.again))
-                for moved in plan.moved:
-                    self._keep(moved.loaded)
+            for one in moved:
+                self._keep(one.loaded)
         for run in broken:
             self._cache.pop(run, None)
         return replies
@@ -210,6 +225,11 @@ class Mover:
             return False
         self._seen.add((run, event_id))
         return True
+
+    def record(self, run: str) -> RunRecord | None:
+        """The run's record as the requests before this one leave it, whether anybody here can move it or not."""
+        loaded = self._drafts.get(run) or self._cache.get(run)
+        return self.journal.run(run) if loaded is None else loaded.record
 
     def find(self, run: str) -> Loaded | None:
         """The run as the requests before this one leave it; None when there is none.
@@ -262,9 +282,12 @@ class Mover:
         return self.note(plan, loaded, told, Outcome(snapshot, (), "accepted"), NOBODY)
 
     def overdue(self, plan: Plan, loaded: Loaded, at: int) -> Loaded:
-        """Take the timers that were due by `at` (µs), so that an event accepted after them finds them done."""
-        while not loaded.snapshot.paused and loaded.record.due is not None and loaded.record.due <= at:
-            timer = min(loaded.snapshot.timers, key=lambda timer: timer.due)
+        """Take the timers that were due by `at` (µs), so that an event accepted after them finds them done.
+
+        Those that they set in turn are not among them, so this ends.
+        """
+        last = loaded.snapshot.serial
+        while not loaded.snapshot.paused and (timer := _first_due(loaded.snapshot, at, last)) is not None:
             loaded = self.tell(plan, loaded, Elapsed(timer.number), NOBODY)[0]
         return loaded
 
@@ -329,4 +352,15 @@ class Mover:
             messages=messages_of(outcome.commands, record, hosted),
             ended=ended,
         )
-        return change, Moved(Loaded(record, snapshot, hosted), outcome, entry)
+        opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
+        return change, Moved(Loaded(record, snapshot, hosted), outcome, entry, opened)
+
+
+def _changes(plans: list[Plan | BaseException]) -> Iterator[tuple[Plan, Change | Work]]:
+    return ((plan, change) for plan in plans if isinstance(plan, Plan) for change in plan.changes)
+
+
+def _first_due(snapshot: Snapshot[Any], at: int, last: int) -> Timer | None:
+    """The earliest of the timers up to number `last` that were due by `at` (µs)."""
+    due = (timer for timer in snapshot.timers if timer.number <= last and to_micros(timer.due) <= at)
+    return min(due, key=lambda timer: timer.due, default=None)

@@ -102,6 +102,7 @@ class Post:
         """Wait for the verdict on a message. Raises Refused, TimeoutError."""
         async with asyncio.timeout(timeout):
             while True:
+                self._body.check()
                 message = await self._body.io(lambda: self._body.journal.message(number))
                 if message is not None and message.verdict:
                     if message.verdict in {"refused", "failed"}:

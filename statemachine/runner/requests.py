@@ -38,7 +38,7 @@ DEFERRED = 1000
 
 @attrs.frozen(eq=False)
 class Starting:
-    """Start a run, or find it started with the same input before. Answers its `Loaded`."""
+    """Start a run, or find it started with the same input before."""
 
     run: str
     hosted: Hosted
@@ -49,18 +49,17 @@ class Starting:
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         told = digest(self.hosted.stored.codec.canonical(self.data))
-        there = mover.find(self.run)
+        there = mover.record(self.run)
         if there is not None:
-            if there.record.workflow != self.hosted.definition.name or there.record.input != told:
-                raise AlreadyStarted(self.run, there.record.workflow, self.hosted.definition.name)
-            plan.answer = there
+            if mover.workflows.get(there.workflow) is not self.hosted or there.input != told:
+                raise AlreadyStarted(self.run, there.workflow, self.hosted.definition.name)
             if self.asked.message:
                 plan.changes.append(_answered(self.asked, "accepted"))
             return
         now = mover.clock.now()
         begin = Begin(self.data, mover.clock.nonce(), self.asked.actor, self.asked.reason)
         outcome = start(self.hosted.definition, self.run, begin, now)
-        plan.answer = mover.note(plan, self._unborn(now, told, outcome.snapshot), begin, outcome, self.asked)
+        mover.note(plan, self._unborn(now, told, outcome.snapshot), begin, outcome, self.asked)
 
     def _unborn(self, now: datetime, told: bytes, snapshot: Snapshot[Any]) -> Loaded:
         """What stands before the first transition: a record that says that there must be none."""
@@ -168,7 +167,7 @@ class Deadlines:
 
 @attrs.frozen(eq=False)
 class Commanding:
-    """An operator's verb. Answers the run's `Loaded` after it."""
+    """An operator's verb."""
 
     run: str
     told: Cancel | Kill | Pause | Resume | Resolve
@@ -186,7 +185,7 @@ class Commanding:
                 return
         else:
             loaded = mover.load(self.run, plan)
-        plan.answer = mover.tell(plan, loaded, self.told, self.asked)[0]
+        mover.tell(plan, loaded, self.told, self.asked)
 
 
 def _killed_unread(mover: Mover, run: str, told: Kill, asked: Asked) -> Change:
@@ -234,9 +233,9 @@ class Transacting:
             outcome = transition(loaded.hosted.definition, loaded.snapshot, told, mover.clock.now())
             if outcome.verdict != "accepted":
                 raise RefusedVerb(self.run, "record the transaction of", "nobody waits for it any more")
-            change, moved = mover.change(loaded, told, outcome, NOBODY)
-            plan.moved.append(moved)
-            return change
+            plan.made, moved = mover.change(loaded, told, outcome, NOBODY)
+            plan.moved = [moved]  # it may be called a second time, its first call rolled back
+            return plan.made
 
         plan.changes.append(do)
 
@@ -310,5 +309,5 @@ class Holding:
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         record = mover.journal.run(self.run)
-        if record is not None and not record.over:
+        if record is not None and not record.over and record.held != self.reason:
             plan.changes.append(Change(run=msgspec.structs.replace(record, held=self.reason), expected=record.seq))

@@ -11,9 +11,9 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import attrs
@@ -21,17 +21,21 @@ import attrs
 from statemachine.commands import CancelStep, RunStep, Undo
 from statemachine.data import changed
 from statemachine.definition import StepSpec
-from statemachine.errors import DataError, NotStored, RefusedVerb, RunnerClosed, TooLarge
+from statemachine.errors import NotStored, RefusedVerb, RunnerClosed
 from statemachine.events import Call
 from statemachine.inputs import Failed, Stopped, Succeeded, UndoFailed, Undone
-from statemachine.macrostep import failure_of
+from statemachine.runner.attempts import Raised, StepCancelled, StepTimeout, contained, contained_later, failure_told
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.requests import Telling, Transacting
+from statemachine.runner.threads import Threads
 from statemachine.runner.writer import Writer
 from statemachine.snapshot import Snapshot
 
 log = logging.getLogger("statemachine")
+FAREWELL = 5.0
+"""Seconds that a cancelled step is given to end when the runner closes."""
+Attempting = Callable[[], Coroutine[Any, Any, None]]
 
 
 @attrs.define(eq=False)
@@ -50,15 +54,10 @@ class Steps:
     def __init__(self, writer: Writer, clock: Clock, threads: int) -> None:
         self._writer = writer
         self._clock = clock
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="statemachine-step")
+        self._threads = Threads(threads)
         self._running: dict[tuple[str, int], _Attempt] = {}
         self._waiting: list[Callable[[], None]] | None = None
         self._closing = False
-
-    @property
-    def count(self) -> int:
-        """How many attempts run here."""
-        return len(self._running)
 
     def hold(self) -> None:
         """Begin nothing until `release`; what is asked for meanwhile waits."""
@@ -78,7 +77,8 @@ class Steps:
         there = self._running.get((snapshot.run, command.visit))
         if there is not None and there.number == command.attempt and not there.undo and not there.told:
             return
-        self._begin(snapshot.run, command.visit, command.attempt, self._forward(hosted, snapshot, command), undo=False)
+        work = partial(self._forward, hosted, snapshot, command)
+        self._begin(snapshot.run, command.visit, command.attempt, work, undo=False)
 
     def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo) -> None:
         """Attempt an undo, once no attempt of that step runs here any more."""
@@ -88,7 +88,8 @@ class Steps:
         there = self._running.get((snapshot.run, command.visit))
         if there is not None and there.undo and there.number == command.attempt and not there.told:
             return
-        self._begin(snapshot.run, command.visit, command.attempt, self._back(hosted, snapshot, command), undo=True)
+        work = partial(self._back, hosted, snapshot, command)
+        self._begin(snapshot.run, command.visit, command.attempt, work, undo=True)
 
     def cancel(self, run: str, command: CancelStep) -> None:
         """Cancel an attempt; the run is told when it has ended."""
@@ -105,7 +106,7 @@ class Steps:
         if attempt is not None:
             await asyncio.wait({attempt.task}, timeout=patience)
 
-    def _begin(self, run: str, visit: int, number: int, work: Coroutine[Any, Any, None], *, undo: bool) -> None:
+    def _begin(self, run: str, visit: int, number: int, work: Attempting, *, undo: bool) -> None:
         before = self._running.get((run, visit))
         attempt = _Attempt(asyncio.get_running_loop().create_task(_after(before, work)), number, undo)
         self._running[(run, visit)] = attempt
@@ -124,7 +125,7 @@ class Steps:
         attempt = self._running.get((run, told.visit))
         if attempt is not None and attempt.task is asyncio.current_task():
             attempt.told = True
-        self._writer.ask(Telling(run, told), must=True)
+        self._writer.tell(Telling(run, told))
 
     # Forward.
 
@@ -132,9 +133,10 @@ class Steps:
         step = next(step for step in hosted.definition.steps if step.name == command.step)
         pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
         base = pending.base if pending.moved else snapshot.data
+        function = hosted.definition.code.functions[step.function]
+        await self._room(step.kind, function)
         timeout, deadline = self._patience(step, pending.since)
         call = Call(key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline)
-        function = hosted.definition.code.functions[step.function]
         if step.kind == "transactional":
             await self._transact(
                 hosted, snapshot.run, step, command, lambda connection: function(base, connection, call)
@@ -152,6 +154,11 @@ class Steps:
             self._tell(snapshot.run, self._success(hosted, snapshot.run, step, command, base=base, result=result))
         await self._thread_over(snapshot.run, command.visit)
 
+    async def _room(self, kind: str, function: Callable[..., Any]) -> None:
+        """Wait until there is a thread for a sync function: its time begins when it does."""
+        if kind != "transactional" and not inspect.iscoroutinefunction(function):
+            await self._threads.room()
+
     def _patience(self, step: StepSpec, since: Any) -> tuple[float, Any]:
         """Seconds this attempt may take, and until when."""
         now = self._clock.now()
@@ -165,17 +172,15 @@ class Steps:
     ) -> Any:
         """Call a step or an undo and wait for it, for at most `timeout` seconds."""
         if inspect.iscoroutinefunction(function):
-            return await self._timed(function(*arguments), timeout)
-        job = self._pool.submit(function, *arguments)
-        thread = asyncio.wrap_future(job)
-        attempt = self._running[(run, visit)]
-        attempt.thread = thread
+            return await self._timed(contained_later(function(*arguments)), timeout)
+        thread = self._running[(run, visit)].thread = self._threads.submit(function, *arguments)
         try:
             return await self._timed(asyncio.shield(thread), timeout)
         except asyncio.CancelledError:
-            if job.cancel() or self._closing:
+            await self._outlast(thread)
+            if not thread.done():
                 raise
-            return await thread
+            return thread.result()
 
     async def _timed(self, work: Any, timeout: float) -> Any:
         task = asyncio.ensure_future(work)
@@ -201,7 +206,18 @@ class Steps:
     async def _thread_over(self, run: str, visit: int) -> None:
         """Wait for a thread that has outlived its attempt, so that nothing starts beside it."""
         thread = self._running[(run, visit)].thread
-        while thread is not None and not thread.done() and not self._closing:
+        if thread is not None and not thread.done():
+            log.warning(
+                "Visit %d of run %s waits for the thread of an attempt that has timed out",
+                visit,
+                run,
+                extra={"workflow": None, "run": run, "step": None, "attempt": None},
+            )
+            await self._outlast(thread)
+
+    async def _outlast(self, thread: asyncio.Future[Any]) -> None:
+        """Wait for the end of a thread, however often one is asked to hurry; not beyond the end of the runner."""
+        while not thread.done() and not self._closing:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({thread})
 
@@ -213,8 +229,8 @@ class Steps:
                 hosted.stored.event(run, f"done.step.{step.name}", result)
                 return Succeeded(step.name, command.visit, {}, result)
             return Succeeded(step.name, command.visit, changed(base, result))
-        except (DataError, NotStored, TooLarge) as error:
-            return Failed(step.name, command.visit, failure_of(error), recorded=False)
+        except Exception as error:  # noqa: BLE001 -- comparing the user's values may raise anything
+            return Failed(step.name, command.visit, failure_told(error), recorded=False)
 
     def _failure(
         self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, error: Exception, *, effect: bool = True
@@ -233,7 +249,7 @@ class Steps:
         return Failed(
             step=step.name,
             visit=command.visit,
-            failure=failure_of(error),
+            failure=failure_told(error),
             chance=self._clock.chance(),
             arm=arm,
             final=isinstance(error, step.retry.never),
@@ -248,17 +264,18 @@ class Steps:
             if pending is None or pending.waiting:
                 raise RefusedVerb(run, "record the transaction of", "nobody waits for it any more")
             base = pending.base if pending.moved else snapshot.data
-            told = self._success(hosted, run, step, command, base=base, result=call(connection))
+            told = self._success(hosted, run, step, command, base=base, result=_called(call, connection))
             if isinstance(told, Failed):
                 raise NotStored(run, f"result of {step.name}", told.failure.message)
             return told
 
         try:
-            await asyncio.shield(self._writer.ask(Transacting(run, work)))
+            await asyncio.shield(self._writer.ask(Transacting(run, work), must=True))
         except (RefusedVerb, RunnerClosed):
             return
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
-            self._tell(run, self._failure(hosted, run, step, command, error, effect=False))
+            raised = error.error if isinstance(error, Raised) else error
+            self._tell(run, self._failure(hosted, run, step, command, raised, effect=False))
 
     # Back.
 
@@ -270,20 +287,21 @@ class Steps:
             return
         data = hosted.undo_data(snapshot)
         function = hosted.definition.code.functions[undo.function]
+        await self._room(step.kind, function)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
         call = Call(
             key=command.key, run=snapshot.run, attempt=command.attempt, undoes=command.undoes, deadline=deadline
         )
         try:
             if step.kind == "transactional":
-                await asyncio.shield(
-                    self._writer.ask(Transacting(snapshot.run, _undoing(command.visit, function, data, call)))
-                )
+                work = _undoing(command.visit, function, data, call)
+                await asyncio.shield(self._writer.ask(Transacting(snapshot.run, work), must=True))
                 return
             await self._perform(snapshot.run, command.visit, undo.timeout, function, data, call)
         except (RefusedVerb, RunnerClosed):
             return
-        except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
+        except Exception as caught:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
+            error = caught.error if isinstance(caught, Raised) else caught
             log.warning(
                 "Undo of step %s of run %s failed at attempt %d: %s",
                 step.name,
@@ -293,7 +311,7 @@ class Steps:
                 extra=_fields(hosted, snapshot.run, step.name, command.attempt),
             )
             final = isinstance(error, undo.retry.never)
-            self._tell(snapshot.run, UndoFailed(command.visit, failure_of(error), self._clock.chance(), final=final))
+            self._tell(snapshot.run, UndoFailed(command.visit, failure_told(error), self._clock.chance(), final=final))
         else:
             self._tell(snapshot.run, Undone(command.visit))
         await self._thread_over(snapshot.run, command.visit)
@@ -305,25 +323,12 @@ class Steps:
         if tasks and grace > 0:
             await asyncio.wait(tasks, timeout=grace)
         self._closing = True
-        left = [attempt.task for attempt in self._running.values()]
+        left = {attempt.task for attempt in self._running.values()}
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-class StepTimeout(TimeoutError):
-    """An attempt took longer than its timeout."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"no result after {seconds} s")
-
-
-class StepCancelled(Exception):
-    """A step ended in a cancellation that nobody had asked for."""
-
-    def __init__(self, error: asyncio.CancelledError) -> None:
-        super().__init__(f"the step cancelled itself: {error}")
+        if left:
+            await asyncio.wait(left, timeout=FAREWELL)
+        self._threads.close()
 
 
 def _asked_to_stop() -> bool:
@@ -331,7 +336,7 @@ def _asked_to_stop() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _after(before: _Attempt | None, work: Coroutine[Any, Any, None]) -> None:
+async def _after(before: _Attempt | None, work: Attempting) -> None:
     """Do the work once an earlier attempt of the visit has ended, however it was asked to hurry."""
     cancelled: asyncio.CancelledError | None = None
     while before is not None and not before.task.done():
@@ -340,14 +345,21 @@ async def _after(before: _Attempt | None, work: Coroutine[Any, Any, None]) -> No
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        work.close()
         raise cancelled
-    await work
+    await work()
+
+
+def _called(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a transactional step. Raises Raised."""
+    try:
+        return contained(function, *arguments)
+    except Exception as error:
+        raise Raised(error) from error
 
 
 def _undoing(visit: int, function: Callable[..., Any], data: Any, call: Call) -> Callable[[Any, Snapshot[Any]], Undone]:
     def work(connection: Any, _snapshot: Snapshot[Any]) -> Undone:
-        function(data, connection, call)
+        _called(function, data, connection, call)
         return Undone(visit)
 
     return work

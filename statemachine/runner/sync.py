@@ -10,7 +10,8 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,7 @@ from statemachine.workflow import Workflow
 
 D = TypeVar("D")
 T = TypeVar("T")
+_NOT_OPEN = "it was not entered, or it is closed"
 
 
 class Runner:
@@ -47,6 +49,10 @@ class Runner:
         verify: Decode again what is stored and compare before committing.
         poll: Seconds between looks for messages of other processes.
         clock: Where time and chance come from; a test gives `VirtualClock`.
+
+    SIGTERM closes it, where the application has no handler of its own for that signal and the runner is entered in the
+    main thread: running steps get their grace, then the process ends with status 143 (sync), or the task that entered
+    it is cancelled (asyncio).
 
     Raises:
         persistence.Owned: On entering, when another runner owns the journal and `standby` is not set.
@@ -77,12 +83,15 @@ class Runner:
         self._opened: Journal | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._face: AsyncRunner | None = None
         self._signal: Any = None
         self._pid = 0
 
-    def _make(self, *, inline: bool) -> Body:
-        journal = SQLiteJournal(self._journal) if isinstance(self._journal, str | Path) else self._journal
+    def _open_journal(self) -> Journal:
+        return SQLiteJournal(self._journal) if isinstance(self._journal, str | Path) else self._journal
+
+    def _make(self, journal: Journal, *, inline: bool) -> Body:
         self._opened = journal
         options = Options(inline=inline, client=self._client, **self._settings)  # type: ignore[arg-type]
         self._body = Body(journal, self._workflows, self._clock, options)
@@ -99,16 +108,23 @@ class Runner:
 
     async def __aenter__(self) -> AsyncRunner:
         """Open it on the running loop."""
-        body = self._make(inline=False)
+        body = self._make(await asyncio.to_thread(self._open_journal), inline=False)
         try:
             await body.open()
         except BaseException:
-            self._unmake()
+            await asyncio.to_thread(self._unmake)
             raise
-        task = asyncio.current_task()
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if task is not None:
-            self._on_sigterm(lambda: asyncio.get_running_loop().call_soon_threadsafe(task.cancel))
+            self._on_sigterm(lambda: self._cancel(task, loop))
         return AsyncRunner(body)
+
+    def _cancel(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+        if task.done() or loop.is_closed():  # whoever entered has gone on without leaving: nobody could close it
+            self._off_sigterm()
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            loop.call_soon_threadsafe(task.cancel)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -117,7 +133,7 @@ class Runner:
         self._off_sigterm()
         if self._body is not None:
             await self._body.close()
-        self._unmake()
+        await asyncio.to_thread(self._unmake)
 
     # The sync face.
 
@@ -129,7 +145,7 @@ class Runner:
         self._thread.start()
         self._pid = os.getpid()
         try:
-            body = self._make(inline=True)
+            body = self._make(self._open_journal(), inline=True)
             self._hand_over(body.open())
         except BaseException:
             self._stop_loop()
@@ -153,9 +169,11 @@ class Runner:
             self._unmake()
 
     def _stop_loop(self) -> None:
-        loop, thread = self._loop, self._thread
-        self._loop = self._thread = None
+        with self._lock:  # what was handed over before is on the loop by now, and nothing is from now on
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
         if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -174,16 +192,18 @@ class Runner:
             work.close()
 
     def _hand_over(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None:
-            work.close()
-            message = "it was not entered, or it is closed"
-            raise RunnerClosed(message)
-        if os.getpid() != self._pid:
+        if os.getpid() != self._pid and self._pid:
             work.close()
             raise OpenedBeforeFork
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._lock:
+            if self._loop is None:
+                work.close()
+                raise RunnerClosed(_NOT_OPEN)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            raise RunnerClosed(_NOT_OPEN) from None
         except BaseException:
             future.cancel()
             raise
@@ -211,8 +231,7 @@ class Runner:
     @property
     def _there(self) -> AsyncRunner:
         if self._face is None:
-            message = "it was not entered, or it is closed"
-            raise RunnerClosed(message)
+            raise RunnerClosed(_NOT_OPEN)
         return self._face
 
     def start(
@@ -307,7 +326,8 @@ class Runner:
         try:
             yield self._follow(transitions)
         finally:
-            self.wait(_left(subscription))
+            with suppress(RunnerClosed):  # closed meanwhile, and the subscription with it
+                self.wait(_left(subscription))
 
     def _follow(self, transitions: Any) -> Iterator[Transitioned]:
         while True:
@@ -324,6 +344,15 @@ class Client(Runner):
     """
 
     _client = True
+
+
+async def _cancel_all() -> None:
+    """Cancel what still runs on this loop, and come back when it has ended."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=1)
 
 
 async def _entered(subscription: Any) -> Any:

@@ -9,21 +9,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import attrs
 
-from persistence import Busy, Fenced, JournalError, Unwritable
+from persistence import Busy, JournalError, Stale, Unwritable
 from statemachine.errors import RefusedVerb, RunnerClosed
 from statemachine.runner.mover import Moved, Mover, Reply, Request
 
 log = logging.getLogger("statemachine")
+T = TypeVar("T")
 LARGEST = 512
 """Requests in one commit."""
-PATIENCE = 3
-"""How often a request is planned again because its run had moved."""
+PATIENCE = 10
+"""How often a request is planned again because its run was not where it was read."""
+PAUSE = 0.1
+"""Seconds until a journal that could not be used is tried again."""
+NOT_NOW = (Busy, Unwritable)
+"""Nothing was written, and it may go another time."""
 
 
 @attrs.define(eq=False)
@@ -31,7 +37,8 @@ class _Waiting:
     request: Request
     future: asyncio.Future[Any]
     must: bool
-    tries: int = 0
+    stale: int = 0
+    """How often its run was not where it was read."""
 
 
 class Writer:
@@ -56,7 +63,7 @@ class Writer:
 
         Args:
             request: What is asked.
-            must: Nobody outside waits to hear that the journal cannot be written now: try again until it can.
+            must: Nobody outside waits to hear that the journal cannot be used now: try again until it can.
         """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._closed:
@@ -65,99 +72,118 @@ class Writer:
             self._queue.append(_Waiting(request, future, must))
             self._ready.set()
             self._idle.clear()
-        if must:
-            future.add_done_callback(_seen)
         return future
 
-    async def drained(self) -> None:
-        """Come back when nothing is waiting to be committed."""
-        await self._idle.wait()
+    def tell(self, request: Request) -> None:
+        """Have something recorded that nobody waits for, as soon as the journal can be used."""
+        self.ask(request, must=True).add_done_callback(lambda told: _heard(request, told))
+
+    async def drained(self, patience: float) -> bool:
+        """Whether nothing waits to be committed any more, after so many seconds at most."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), patience)
+        return self._idle.is_set()
 
     async def run(self) -> None:
-        """Commit batches until cancelled."""
-        while True:
+        """Commit batches until `close`. A batch that is under way then is committed, and its askers hear of it."""
+        while not self._closed:
             await self._ready.wait()
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]
-            if not batch:
+            if batch:
+                await self._commit(batch)
+                await asyncio.sleep(0)
+            elif not self._closed:
                 self._ready.clear()
                 self._idle.set()
-                continue
-            await self._commit(batch)
-            await asyncio.sleep(0)
+        self._refuse_waiting()
 
     async def _commit(self, batch: list[_Waiting]) -> None:
-        requests = [waiting.request for waiting in batch]
         try:
-            if self._thread is None:
-                replies = self.mover.move(requests)
-            else:
-                replies = await asyncio.get_running_loop().run_in_executor(self._thread, self.mover.move, requests)
-        except Fenced as error:
-            self._refuse(batch, error)
-            self.close("another process has taken the journal over")
-            self._lost(error)
-        except (Busy, Unwritable) as error:
+            replies = await self._with_journal(self.mover.move, [waiting.request for waiting in batch])
+        except NOT_NOW as error:
             log.warning("The journal cannot be written now: %s", error)
-            self._refuse([waiting for waiting in batch if not waiting.must], error)
-            self._requeue([waiting for waiting in batch if waiting.must])
-            await asyncio.sleep(0.1)
+            await self._postpone(batch, error)
         except JournalError as error:
+            # Fenced, damaged, or nobody knows what is in it: what is in memory here is worth nothing any more.
             self._refuse(batch, error)
-            log.exception("A commit failed")
+            self._lost(error)
         except Exception as error:
-            self._refuse(batch, error)
-            log.exception("A batch could not be worked out")
+            log.exception("A batch could not be committed")
+            await self._postpone(batch, error)
         else:
-            self._hand_out(batch, replies)
-            await self._tidy()
-
-    def _hand_out(self, batch: list[_Waiting], replies: Sequence[Reply]) -> None:
-        again: list[_Waiting] = []
-        for waiting, reply in zip(batch, replies, strict=True):
-            for moved in reply.moved:
-                self._perform(moved)
-                self._queue.extend(self._patient.pop(moved.loaded.record.run, ()))
-            if reply.again and waiting.tries < PATIENCE + len(batch):
-                waiting.tries += 1
-                again.append(waiting)
-            elif isinstance(reply.error, RefusedVerb) and reply.error.wait:
-                self._patient.setdefault(waiting.request.run, []).append(waiting)
-            elif waiting.future.done():
-                continue
-            elif reply.error is not None:
-                waiting.future.set_exception(reply.error)
+            if self._hand_out(batch, replies):
+                await asyncio.sleep(PAUSE)
             else:
-                waiting.future.set_result(reply.answer)
+                await self._tidy()
+
+    async def _with_journal(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Do something with the journal: inline, or in the writer's thread."""
+        if self._thread is None:
+            return work(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    async def _postpone(self, batch: list[_Waiting], error: Exception) -> None:
+        """Refuse those whose askers wait; the others, in their order, come again before everything else."""
+        self._refuse([waiting for waiting in batch if not waiting.must], error)
+        self._requeue([waiting for waiting in batch if waiting.must])
+        await asyncio.sleep(PAUSE)
+
+    def _hand_out(self, batch: list[_Waiting], replies: Sequence[Reply]) -> bool:
+        """Tell each asker, then perform what was committed. Whether the journal could not be used for some."""
+        again = [waiting for waiting, reply in zip(batch, replies, strict=True) if self._again(waiting, reply)]
         self._requeue(again)
+        for reply in replies:
+            for moved in reply.moved:
+                self._queue.extend(self._patient.pop(moved.loaded.record.run, ()))
+                self._perform(moved)
+        pairs = zip(batch, replies, strict=True)
+        return any(waiting.must and isinstance(reply.error, NOT_NOW) for waiting, reply in pairs)
+
+    def _again(self, waiting: _Waiting, reply: Reply) -> bool:
+        """Whether a request has to be made again; if not, its asker is told."""
+        error = reply.error
+        if isinstance(error, Stale) and waiting.stale < PATIENCE:
+            waiting.stale += 1
+            return True
+        if reply.again or (waiting.must and isinstance(error, NOT_NOW)):
+            return True
+        if waiting.future.done():
+            return False
+        if isinstance(error, RefusedVerb) and error.wait:
+            self._patient.setdefault(waiting.request.run, []).append(waiting)
+        elif error is not None:
+            waiting.future.set_exception(error)
+        else:
+            waiting.future.set_result(reply.answer)
+        return False
 
     def _requeue(self, waiting: list[_Waiting]) -> None:
         self._queue.extendleft(reversed(waiting))
 
-    def _refuse(self, batch: list[_Waiting], error: BaseException) -> None:
+    def _refuse(self, batch: Iterable[_Waiting], error: BaseException) -> None:
         for waiting in batch:
             if not waiting.future.done():
                 waiting.future.set_exception(error)
+
+    def _refuse_waiting(self) -> None:
+        waiting = [*self._queue, *(one for many in self._patient.values() for one in many)]
+        self._queue.clear()
+        self._patient.clear()
+        self._refuse(waiting, RunnerClosed(self._closed))
 
     async def _tidy(self) -> None:
         if self._queue:
             return
         try:
-            if self._thread is None:
-                self.mover.journal.tidy(self.mover.epoch)
-            else:
-                await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self.mover.journal.tidy, self.mover.epoch
-                )
+            await self._with_journal(self.mover.journal.tidy, self.mover.epoch)
         except JournalError as error:
             log.warning("Housekeeping of the journal failed: %s", error)
 
     def close(self, why: str) -> None:
         """Refuse everything from now on, and what is waiting."""
         self._closed = self._closed or why
-        waiting = [*self._queue, *(one for many in self._patient.values() for one in many)]
-        self._queue.clear()
-        self._patient.clear()
-        self._refuse(waiting, RunnerClosed(self._closed))
+        self._refuse_waiting()
+        self._ready.set()
         self._idle.set()
 
     def shut(self) -> None:
@@ -166,7 +192,7 @@ class Writer:
             self._thread.shutdown(wait=True)
 
 
-def _seen(future: asyncio.Future[Any]) -> None:
-    """Nobody waits for this answer; what it failed with is told in the log."""
-    if not future.cancelled() and (error := future.exception()) is not None and not isinstance(error, RunnerClosed):
-        log.error("The runner could not record what happened: %s", error)
+def _heard(request: Request, told: asyncio.Future[Any]) -> None:
+    """Nobody waits for this answer, so what it failed with is told in the log."""
+    if not told.cancelled() and (error := told.exception()) is not None and not isinstance(error, RunnerClosed):
+        log.error("What happened to run %s could not be recorded: %s", request.run, type(error).__qualname__)

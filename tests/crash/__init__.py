@@ -1,1 +1,1 @@
-"""A process is killed at a named point, started again, and judged by a ledger outside the database."""
+"""Several processes on one file: who moves it, who takes over, and what a client may do meanwhile."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import attrs
 
-from statemachine import Call, Event, Retry, Run, State, Workflow, after, evolve, on, step
+from statemachine import AsyncRunner, Call, Event, Retry, Run, State, Workflow, after, evolve, on, step
 
 
 @attrs.frozen
@@ -100,6 +102,20 @@ class Shop(Workflow[Order], name="shop"):
     async def charge(self, order: Order, call: Call) -> Order:
         self.world.touch("charge", call)
         return order
+
+
+def becomes(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Come back when something is so."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+async def arrived(runner: AsyncRunner, run: str, state: str) -> None:
+    """Come back when a run is in a state."""
+    while (await runner.look(run)).state != (state,):  # noqa: ASYNC110 -- a look is what is tested
+        await asyncio.sleep(0.005)
 
 
 def until(run: Run[Any], state: str, seconds: float = 10.0) -> None:

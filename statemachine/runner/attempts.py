@@ -1,0 +1,69 @@
+"""How an attempt may end without a result and without an exception of its own, as exceptions like any other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from statemachine.macrostep import failure_of
+from statemachine.snapshot import Failure
+
+T = TypeVar("T")
+
+
+class StepTimeout(TimeoutError):
+    """An attempt took longer than its timeout."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no result after {seconds} s")
+
+
+class StepCancelled(Exception):
+    """A step ended in a cancellation that nobody had asked for."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"the step cancelled itself: {error}")
+
+
+class StepExited(Exception):
+    """A step asked for the end of the process (`sys.exit`), which is not its to end."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"the step raised {type(error).__qualname__}: {error}")
+
+
+class Raised(Exception):
+    """What a transactional step raised, apart from what the journal meets in its commit."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def contained(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a sync step. What would end a thread or a loop, were it raised there, is an exception."""
+    try:
+        return function(*arguments)
+    except Exception:
+        raise
+    except asyncio.CancelledError as error:
+        raise StepCancelled(error) from error
+    except BaseException as error:
+        raise StepExited(error) from error
+
+
+async def contained_later(work: Awaitable[T]) -> T:
+    """Await an async step. Cancellation and Ctrl-C stay what they are."""
+    try:
+        return await work
+    except SystemExit as error:
+        raise StepExited(error) from error
+
+
+def failure_told(error: Exception) -> Failure:
+    """An exception as text, whole; also one that fails to say what it is."""
+    try:
+        return failure_of(error)
+    except Exception as worse:  # noqa: BLE001 -- raised by the step's own exception
+        return Failure(type(error).__qualname__, f"(its text cannot be had: {type(worse).__qualname__})")

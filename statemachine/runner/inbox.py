@@ -1,0 +1,103 @@
+"""Takes what others have put into the journal's inbox: clients, an application's own transactions, other runs.
+
+Messages are asked of the writer in the order of their arrival, and stay in the inbox until the commit that answers
+them. One that no workflow here can take (its run is held, or would be of a workflow that this runner was not given)
+stays there for a later owner, and what is put behind it for the same run stays with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from persistence import JournalError, MessageRecord
+from statemachine.errors import RunHeld, RunnerClosed, StateMachineError, UnknownWorkflow
+from statemachine.runner.mover import Mover
+from statemachine.runner.requests import Answering, Holding, Reading, from_message
+from statemachine.runner.waiting import first_of
+from statemachine.runner.writer import Writer
+
+log = logging.getLogger("statemachine")
+PAGE = 256
+"""Messages read at once."""
+
+
+class Inbox:
+    """See the module.
+
+    Args:
+        writer: Whom to ask.
+        poll: Seconds between two looks for messages of other processes.
+    """
+
+    def __init__(self, writer: Writer, poll: float) -> None:
+        self._writer = writer
+        self._poll = poll
+        self._woken = asyncio.Event()
+        self._taken = 0
+        """Number of the last message that was taken."""
+        self._unstarted: set[str] = set()
+        """Runs whose start nobody here can take."""
+
+    def wake(self) -> None:
+        """There is a message that `Journal.pulse` does not tell of."""
+        self._woken.set()
+
+    async def watch(self) -> None:
+        """Take messages as they come."""
+        pulse = -1
+        while True:
+            beat: int = await self._writer.ask(Reading(lambda mover: mover.journal.pulse()), must=True)
+            if beat != pulse or self._woken.is_set():
+                pulse = beat
+                self._woken.clear()
+                await self.take()
+            await first_of(asyncio.sleep(self._poll), self._woken.wait())
+
+    async def take(self) -> None:
+        """Take all that are there now."""
+        while True:
+            page: list[MessageRecord] = await self._writer.ask(Reading(_after(self._taken)), must=True)
+            for message in page:
+                if message.number > self._taken:
+                    self._taken = message.number
+                    self._take(message)
+            if len(page) < PAGE:
+                return
+
+    def _take(self, message: MessageRecord) -> None:
+        if message.run in self._unstarted:
+            return
+        try:
+            request = from_message(self._writer.mover, message)
+        except UnknownWorkflow as error:
+            log.warning("The start of run %s waits: %s", message.run, error, extra=_fields(message))
+            self._unstarted.add(message.run)
+        except Exception as error:  # noqa: BLE001 -- whatever a client has put must not stop the others
+            self._answer(message, error)
+        else:
+            # A must: one that were refused because the journal is busy would be overtaken by those behind it.
+            self._writer.ask(request, must=True).add_done_callback(lambda done: self._answered(message, done))
+
+    def _answered(self, message: MessageRecord, done: asyncio.Future[None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, RunHeld):
+            self._writer.tell(Holding(message.run, error.reason))
+        elif error is not None and not isinstance(error, RunnerClosed | JournalError):
+            self._answer(message, error)
+
+    def _answer(self, message: MessageRecord, error: BaseException) -> None:
+        kind = type(error).__qualname__
+        log.warning("Message %s to run %s was refused: %s", message.id, message.run, kind, extra=_fields(message))
+        verdict = "refused" if isinstance(error, StateMachineError) else "failed"
+        self._writer.tell(Answering(message.run, message.number, verdict, str(error)))
+
+
+def _after(number: int) -> Callable[[Mover], list[MessageRecord]]:
+    return lambda mover: mover.journal.inbox(number, PAGE)
+
+
+def _fields(message: MessageRecord) -> dict[str, object]:
+    """Fields of a log record. Never a payload."""
+    return {"workflow": None, "run": message.run, "step": None, "attempt": None}

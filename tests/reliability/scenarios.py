@@ -1,0 +1,170 @@
+"""The scenarios: for each kind of transition, a play that makes it, and whatever must have happened before.
+
+A play is made again from its start after a death; its moves carry ids, so that what happened before happens once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from statemachine import Run
+from tests.reliability.desk import Desk, insist
+from tests.reliability.errand import (
+    Ask,
+    Confirm,
+    Errand,
+    Job,
+    Linger,
+    Memo,
+    MemoSince,
+    Notify,
+    Reject,
+    Rest,
+    Try,
+)
+
+Play = Callable[[Desk], None]
+
+
+@attrs.frozen
+class Scenario:
+    """`before` was played first, each play killed at its point, or to its end where that is empty."""
+
+    title: str
+    play: Play
+    before: tuple[tuple[Play, str], ...] = ()
+
+
+def one(moves: Callable[[Desk, Run[Job]], None], trouble: str = "") -> Play:
+    """A play of one run in one life: started, moved, and waited for."""
+
+    def play(desk: Desk) -> None:
+        with desk.runner() as runner:
+            run = desk.start(runner, "r", trouble)
+            moves(desk, run)
+            desk.end(run)
+
+    return play
+
+
+def sending(*events: object) -> Callable[[Desk, Run[Job]], None]:
+    """Moves that send events, each once the run takes it."""
+
+    def moves(desk: Desk, run: Run[Job]) -> None:
+        for number, event in enumerate(events):
+            desk.send(run, event, f"event-{number}")
+
+    return moves
+
+
+def only_start(desk: Desk) -> None:
+    """Two starts, one of them again with the same id."""
+    with desk.runner() as runner:
+        for name in ("a", "b", "a"):
+            run = desk.start(runner, name)
+            desk.reach(run, "waiting")
+
+
+def cancel(desk: Desk, run: Run[Job]) -> None:
+    """Cancel while a step runs that must be stopped first."""
+    desk.send(run, Linger())
+    desk.verb(run, "cancel")
+
+
+def kill(desk: Desk, run: Run[Job]) -> None:
+    """Kill: nothing is undone."""
+    desk.reach(run, "waiting", "")
+    desk.verb(run, "kill")
+
+
+def pause(desk: Desk, run: Run[Job]) -> None:
+    """An event waits while the run is paused."""
+    desk.reach(run, "waiting", "paid", "")
+    desk.verb(run, "pause")
+    desk.send(run, Confirm())
+    desk.verb(run, "resume")
+
+
+def shutdown(desk: Desk) -> None:
+    """Close while a step runs, which gets its grace; open again and go on."""
+    with desk.runner() as runner:
+        desk.start(runner, "r", "slow")
+    with desk.runner() as runner:
+        run = desk.start(runner, "r", "slow")
+        desk.send(run, Confirm())
+        desk.end(run)
+
+
+def several(desk: Desk) -> None:
+    """Three runs in the middle of a step, of their undoing, and of waiting."""
+    with desk.runner() as runner:
+        runs = [desk.start(runner, name) for name in ("a", "b", "c")]
+        desk.send(runs[0], Reject())
+        desk.send(runs[1], Confirm())
+        for run in runs[:2]:
+            desk.end(run)
+        desk.reach(runs[2], "waiting")
+
+
+def client(desk: Desk) -> None:
+    """A client puts a start and an event before anybody owns the file; then the event again, and one too late."""
+    with desk.client() as client:
+        insist(lambda: client.start(Errand, Job(), id="r"))
+        desk.put(client, "r", Confirm(), "event")
+    with desk.runner() as runner, desk.client() as client:
+        desk.end(runner.get("r"))
+        desk.settle(client, desk.put(client, "r", Confirm(), "event"))
+        desk.settle(client, desk.put(client, "r", Reject(), "too-late"))
+
+
+def old_version(desk: Desk) -> None:
+    """Runs of a version that is replaced."""
+    with desk.runner([Memo()]) as runner:
+        for name in ("a", "b"):
+            desk.start(runner, name, kind=Memo)
+
+
+def deploy(desk: Desk) -> None:
+    """First without the workflow, so that its runs are held; then with its next version, which adopts them."""
+    with desk.runner():
+        pass
+    with desk.runner([MemoSince()]) as runner:
+        desk.send(runner.get("a"), Confirm())
+        desk.send(runner.get("b"), Reject())
+        for name in ("a", "b"):
+            desk.end(runner.get(name))
+
+
+DIED = (one(sending(Confirm())), "before step reserve")
+SCENARIOS: dict[str, Scenario] = {
+    scenario.title: scenario
+    for scenario in (
+        Scenario("start", only_start),
+        Scenario("event", one(sending(Confirm()))),
+        Scenario("event, deferred", one(sending(Confirm()), "slow")),
+        Scenario("step done, at most once", one(sending(Notify()))),
+        Scenario("step failed, declared error", one(sending(Ask()))),
+        Scenario("step failed, attempts used up", one(sending(Try()))),
+        Scenario("retry", one(sending(Confirm()), "reserve")),
+        Scenario("timer", one(sending(Rest()))),
+        Scenario("compensation, its first attempt failing", one(sending(Reject()), "release")),
+        Scenario("cancel, stopping a step that runs", one(cancel)),
+        Scenario("incident, resolved", one(sending(Confirm()), "pay")),
+        Scenario("pause and resume", one(pause)),
+        Scenario("kill", one(kill)),
+        Scenario("shutdown while a step runs", shutdown),
+        Scenario("takeover of three runs", several, ((several, "before event"),)),
+        Scenario("takeover of a lost step", one(sending(Notify())), ((one(sending(Notify())), "after step notify"),)),
+        Scenario("takeover of a step that died twice", one(sending(Confirm())), 2 * (DIED,)),
+        Scenario("takeover of a step that died three times", one(sending(Confirm())), 3 * (DIED,)),
+        Scenario("deployment of another version", deploy, ((old_version, ""),)),
+        Scenario("messages of a client", client),
+    )
+}
+
+
+def play_of(scenario: str, before: int) -> Play:
+    """A play that comes before the scenario's own, by its number; that itself for -1."""
+    return SCENARIOS[scenario].play if before < 0 else SCENARIOS[scenario].before[before][0]
