@@ -32,6 +32,7 @@ class VirtualClock:
         self._chance = chance
         self._lock = threading.Lock()
         self._order = count()
+        self._names = count()
         self._sleeping: list[tuple[datetime, int, asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def now(self) -> datetime:
@@ -44,7 +45,7 @@ class VirtualClock:
 
     def nonce(self) -> str:
         """A name that this clock gave to nobody before."""
-        return f"n{next(self._order)}"
+        return f"n{next(self._names)}"
 
     async def sleep_until(self, time: datetime) -> None:
         """Come back when the clock has been moved so far."""

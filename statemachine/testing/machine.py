@@ -19,7 +19,7 @@ from statemachine.events import Event
 from statemachine.snapshot import Snapshot
 from statemachine.testing.drawing import Drawn, of_type
 from statemachine.testing.play import Play
-from statemachine.testing.watched import Terms
+from statemachine.testing.watching import Terms
 from statemachine.workflow import Workflow, bind
 
 _live = precondition(lambda machine: not machine.play.over)

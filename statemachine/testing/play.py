@@ -33,7 +33,7 @@ from statemachine.inputs import (
 from statemachine.snapshot import Failure, Incident
 from statemachine.testing.host import Host
 from statemachine.testing.script import Act, shortly
-from statemachine.testing.watched import Watched
+from statemachine.testing.watching import Watched
 
 P = ParamSpec("P")
 R = TypeVar("R")

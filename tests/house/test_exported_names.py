@@ -22,7 +22,8 @@ PUBLIC: dict[str, str] = {
         Transitioned Verified
     """,
     "statemachine.testing": """
-        KillAt VirtualClock WorkflowMachine journal_points step_points watched watched_steps
+        CrashSchedule Harness KillAt Trial VirtualClock WorkflowMachine crash_at every_crash journal_points step_points
+        watched watched_steps
     """,
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
