@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -39,7 +41,9 @@ class Trial:
     points: tuple[tuple[str, int], ...]
 
 
-def every_crash(make: Callable[[], W], scenario: Callable[[Harness[W]], object]) -> Trial:
+def every_crash(
+    make: Callable[[], W], scenario: Callable[[Harness[W]], object], *, folder: Path | None = None
+) -> Trial:
     """Run a scenario quietly, then once for each point that it passes, with a runner that dies there.
 
     ::
@@ -56,11 +60,14 @@ def every_crash(make: Callable[[], W], scenario: Callable[[Harness[W]], object])
         make: Makes the workflow, with new fakes: once for each run of the scenario.
         scenario: Drives the harness that it is given; what it returns is compared, too, so it returns what the
             effects came to. It is to be the same each time.
+        folder: Where each run of the scenario has a journal of its own, in a file; in memory when not given. A
+            transactional step needs one.
 
     Raises:
         AssertionError: Killed at some point, it came out otherwise; the message says at which, and how.
     """
-    end, passed = _live(make, scenario, None)
+    files = (None if folder is None else folder / f"crash-{number}.db" for number in count())
+    end, passed = _live(Harness(make(), file=next(files)), scenario)
     seen: Counter[str] = Counter()
     points: list[tuple[str, int]] = []
     wrong: list[str] = []
@@ -70,30 +77,27 @@ def every_crash(make: Callable[[], W], scenario: Callable[[Harness[W]], object])
             continue
         nth = seen[point]
         points.append((point, nth))
-        wrong += _try(make, scenario, crash_at(point, nth), end)
+        crash = crash_at(point, nth)
+        wrong += _try(Harness(make(), file=next(files), crash=crash), scenario, crash, end)
     assert not wrong, f"{len(wrong)} of {len(points)} deaths made a difference:\n" + "\n".join(wrong)
     return Trial(end, tuple(points))
 
 
-def _live(
-    make: Callable[[], W], scenario: Callable[[Harness[W]], object], crash: crash_at | None
-) -> tuple[End, list[str]]:
-    with Harness(make(), crash=crash) as harness:
+def _live(harness: Harness[W], scenario: Callable[[Harness[W]], object]) -> tuple[End, list[str]]:
+    with harness:
         gave = scenario(harness)
         views = [harness.look(run) for run in harness.runs]
         runs = {view.id: (view.status, view.state, view.data, view.error and view.error.type) for view in views}
-        if crash is not None:
-            assert harness.deaths, f"{crash!r} was not passed again: the scenario is not the same each time"
         return End(runs, gave), harness.passed
 
 
-def _try(make: Callable[[], W], scenario: Callable[[Harness[W]], object], crash: crash_at, quiet: End) -> list[str]:
+def _try(harness: Harness[W], scenario: Callable[[Harness[W]], object], crash: crash_at, quiet: End) -> list[str]:
     try:
-        end, _ = _live(make, scenario, crash)
+        end, _ = _live(harness, scenario)
     except Exception as error:  # noqa: BLE001 - whatever it raises, it did not raise undisturbed
         return [f"  {crash!r}: {type(error).__name__}: {error}"]
-    if end == quiet:
-        return []
+    if not harness.deaths:
+        return [f"  {crash!r}: it was not passed again; the scenario is not the same each time"]
     different = [
         f"run {run!r} came to {end.runs.get(run)}, not to {quiet.runs[run]}"
         for run in quiet.runs

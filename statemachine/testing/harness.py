@@ -70,7 +70,8 @@ class Harness(Generic[W]):
         """The points at which a runner died."""
         self.runs: list[str] = []
         """Ids of the runs that were started."""
-        self._file = file
+        self.file = file
+        """Where the journal is; None: in memory."""
         self._crash = crash
         self._lock = threading.Lock()
         self._journal: Journal = MemoryJournal() if file is None else SQLiteJournal(file)
@@ -134,9 +135,9 @@ class Harness(Generic[W]):
         if isinstance(self._journal, MemoryJournal):
             self._journal.abandon()
             self._journal = MemoryJournal(beside=self._journal)
-        elif self._file is not None:
+        elif self.file is not None:
             self._journal.close()
-            self._journal = SQLiteJournal(self._file)
+            self._journal = SQLiteJournal(self.file)
 
     def restart(self) -> None:
         """The runner dies now, and another goes on."""
@@ -289,8 +290,9 @@ class _Unheard(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """See `logging.Filter`."""
         runner = self._harness._runner  # noqa: SLF001 - its own
-        said = record.exc_info[0] if record.exc_info else None
-        return not (runner is not None and runner.dead) and said is not Crashed
+        error = record.exc_info[1] if record.exc_info else None
+        dying = isinstance(error, Crashed) or (error is not None and isinstance(error.__cause__, Crashed))
+        return not dying and (runner is None or not runner.dead)
 
 
 async def _at_rest(body: Body) -> None:
