@@ -53,8 +53,19 @@ class VirtualClock:
         with self._lock:
             if time <= self._now:
                 return
-            heapq.heappush(self._sleeping, (time, next(self._order), loop, woken))
-        await woken.wait()
+            sleeping = (time, next(self._order), loop, woken)
+            heapq.heappush(self._sleeping, sleeping)
+        try:
+            await woken.wait()
+        finally:
+            self._forget(sleeping)
+
+    def _forget(self, sleeping: tuple[datetime, int, asyncio.AbstractEventLoop, asyncio.Event]) -> None:
+        """Whoever was cancelled sleeps no more."""
+        with self._lock:
+            if sleeping in self._sleeping:
+                self._sleeping.remove(sleeping)
+                heapq.heapify(self._sleeping)
 
     def advance(self, duration: timedelta | float) -> None:
         """Move the time on by a duration (seconds, when a number) and wake whoever has slept enough."""

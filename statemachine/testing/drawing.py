@@ -55,7 +55,7 @@ def of_type(kind: Any, given: Mapping[Any, Drawn] | None = None) -> Drawn:
 
 def _required(kind: Any) -> dict[str, Any] | None:
     """Argument of the constructor -> type, for each field without default; None when it is no class with fields."""
-    if not isinstance(kind, type):
+    if not _is_class(kind):
         return None
     if issubclass(kind, msgspec.Struct):
         return {field.name: field.type for field in msgspec.structs.fields(kind) if field.required}
@@ -74,6 +74,10 @@ def _required(kind: Any) -> dict[str, Any] | None:
             if field.init and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         }
     return None
+
+
+def _is_class(kind: Any) -> bool:
+    return isinstance(kind, type)
 
 
 _Of = Callable[[Any], Drawn]

@@ -4,6 +4,9 @@ Each verb waits until the runner is at rest: no step runs, nothing waits to be c
 that the runner's death interrupts is said again to its successor, under the same id, as any client would.
 """
 
+# Whether a runner is at rest, nobody but this needs to know, so no part of it says so: the harness looks.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio

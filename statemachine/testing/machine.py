@@ -180,16 +180,17 @@ class WorkflowMachine(RuleBasedStateMachine):
         play.crash(after=tuple(done))
 
     @_live
-    @rule()
-    def _somebody_cancels(self) -> None:
-        self.play.cancel()
+    @rule(urge=st.integers(0, 4))
+    def _somebody_cancels(self, urge: int) -> None:
+        if urge == 4:  # rarely, or few runs would come far
+            self.play.cancel()
 
     @_live
-    @rule()
-    def _somebody_pauses_or_resumes(self) -> None:
+    @rule(urge=st.integers(0, 2))
+    def _somebody_pauses_or_resumes(self, urge: int) -> None:
         if self.play.snapshot.paused:
             self.play.resume()
-        else:
+        elif urge == 2:
             self.play.pause()
 
     @precondition(lambda self: self.play.incidents)

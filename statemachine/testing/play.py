@@ -8,10 +8,11 @@ After every act the promises are checked (see `Watched`).
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import wraps
-from typing import Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from statemachine.commands import RunStep, Undo
 from statemachine.errors import NotStored, RefusedVerb, TooLarge
@@ -45,15 +46,28 @@ LOST = Failure("StepTimeout", "no result in time")
 
 
 def act(
-    say: Callable[..., str],
+    say: str | Callable[..., str],
 ) -> Callable[[Callable[Concatenate[Play, P], R]], Callable[Concatenate[Play, P], R]]:
-    """Makes a method an act: written down, followed by a check of what must hold, and told when that fails."""
+    """Makes a method an act: written down, followed by a check of what must hold, and told when that fails.
+
+    Args:
+        say: What the picture says of it: a text with the method's parameters in braces, or a function of them.
+    """
 
     def of(method: Callable[Concatenate[Play, P], R]) -> Callable[Concatenate[Play, P], R]:
+        signature = inspect.signature(method)
+
+        def words(*arguments: Any, **options: Any) -> str:
+            if not isinstance(say, str):
+                return say(*arguments, **options)
+            bound = signature.bind(None, *arguments, **options)
+            bound.apply_defaults()
+            return say.format(**{name: shortly(value).strip("'") for name, value in bound.arguments.items()})
+
         @wraps(method)
         def do(self: Play, /, *arguments: P.args, **options: P.kwargs) -> R:
-            given = {name: value for name, value in options.items() if value}
-            done = Act(method.__name__, arguments, given, say(*arguments, **options))
+            given: dict[str, Any] = {name: value for name, value in options.items() if value}
+            done = Act(method.__name__, arguments, given, words(*arguments, **options))
             self.script.append(done)
             try:
                 result = method(self, *arguments, **options)
@@ -69,19 +83,28 @@ def act(
     return of
 
 
+def _came(event: Event, *, queued: bool = False) -> str:
+    return f"{shortly(event)}{' (queued)' if queued else ''}"
+
+
+def _died(after: Iterable[str] = ()) -> str:
+    done = ", ".join(after)
+    return f"the process dies after the effect of {done}" if done else "the process dies"
+
+
 class Play(Watched):
     """See the module. `begin` comes first; then whatever the run allows: see `running`, `cancelling`, `undoing`."""
 
     # Acts: the run and its events.
 
-    @act(lambda data: f"begins with {shortly(data)}")
+    @act("begins with {data}")
     def begin(self, data: object) -> None:
         """Start the run."""
         self._first = copy.deepcopy(self.terms.effects())
         with self._handlers():
             self._host = Host(self.definition, data, run="run-1")
 
-    @act(lambda event, **options: f"{shortly(event)}{' (queued)' if options.get('queued') else ''}")
+    @act(_came)
     def send(self, event: Event, *, queued: bool = False) -> str:
         """Send an event. Gives what became of it: accepted, deferred, or why it was refused."""
         name = self._names[type(event)]
@@ -90,7 +113,7 @@ class Play(Watched):
             return self._receive(name, event, queued=queued)
         return "not storable"
 
-    @act(lambda: "time passes until the next deadline")
+    @act("time passes until the next deadline")
     def elapse(self) -> None:
         """The next deadline is reached."""
         timer = min(self.snapshot.timers, key=lambda timer: (timer.due, timer.number))
@@ -101,13 +124,13 @@ class Play(Watched):
 
     # Acts: steps.
 
-    @act(lambda step: f"step {step} succeeds")
+    @act("step {step} succeeds")
     def succeed(self, step: str) -> None:
         """The attempt of a step is made, and its outcome recorded, whatever it is."""
         command = self._take(step)
         self._settle(command.visit, self._performer.step(self.snapshot, command))
 
-    @act(lambda step, effect="before", **_: f"step {step} fails {effect} its effect")
+    @act("step {step} fails {effect} its effect")
     def fail(self, step: str, effect: Effect = "before", *, final: bool = False) -> None:
         """The attempt of a step times out, before or after its effect. `final`: it raised what is never tried again."""
         command = self._take(step)
@@ -116,14 +139,14 @@ class Play(Watched):
         effective = self.steps[step].kind != "transactional"
         self._settle(command.visit, Failed(step, command.visit, LOST, final=final, effect=effective))
 
-    @act(lambda step, error: f"step {step} raises {error}")
+    @act("step {step} raises {error}")
     def decline(self, step: str, error: str) -> None:
         """The attempt of a step raises a declared error, so it had no effect. `error` is as `errors` lists it."""
         command = self._take(step)
         arm = self.steps[step].errors.index(error)
         self._settle(command.visit, Failed(step, command.visit, Failure(error, "declared"), arm=arm))
 
-    @act(lambda step, effect="before": f"the cancelled attempt of {step} ends {effect} its effect")
+    @act("the cancelled attempt of {step} ends {effect} its effect")
     def stop(self, step: str, effect: Effect = "before") -> None:
         """A cancelled attempt ends, before or after its effect; nobody hears its outcome."""
         visit = next(visit for visit, command in self.host.cancelling.items() if command.step == step)
@@ -157,7 +180,7 @@ class Play(Watched):
 
     # Acts: undos.
 
-    @act(lambda: "the undo succeeds")
+    @act("the undo succeeds")
     def undo(self) -> None:
         """The undo that is asked for is made, and its outcome recorded, whatever it is."""
         undo = self._take_undo()
@@ -169,7 +192,7 @@ class Play(Watched):
             self._again[undo.visit] = self._again.get(undo.visit, 0) + 1
             assert self._again[undo.visit] < 10, f"the undo of {undo.step!r} never succeeds: {told.failure.message}"
 
-    @act(lambda effect="before", **_: f"the undo fails {effect} its effect")
+    @act("the undo fails {effect} its effect")
     def fail_undo(self, effect: Effect = "before") -> None:
         """The undo that is asked for times out, before or after its effect."""
         undo = self._take_undo()
@@ -184,7 +207,7 @@ class Play(Watched):
 
     # Acts: people.
 
-    @act(lambda: "somebody cancels")
+    @act("somebody cancels")
     def cancel(self) -> bool:
         """Cancel the run. Gives whether that was not refused."""
         try:
@@ -193,18 +216,18 @@ class Play(Watched):
             return False
         return True
 
-    @act(lambda: "somebody pauses it")
+    @act("somebody pauses it")
     def pause(self) -> None:
         """Pause the run."""
         self._tell(Pause("ops", "a test"))
 
-    @act(lambda: "somebody resumes it")
+    @act("somebody resumes it")
     def resume(self) -> None:
         """Go on."""
         with self._handlers():
             self._tell(Resume("ops", "a test"))
 
-    @act(lambda verb: f"somebody decides the incident: {verb}")
+    @act("somebody decides the incident: {verb}")
     def resolve(self, verb: IncidentVerb) -> None:
         """A person decides the oldest incident, truly: what they say was done and was not, they do by hand first."""
         incident = self.incidents[0]
@@ -240,7 +263,7 @@ class Play(Watched):
 
     # Acts: the process.
 
-    @act(lambda after=(): f"the process dies{' after the effect of ' + ', '.join(after) if after else ''}")
+    @act(_died)
     def crash(self, after: Iterable[str] = ()) -> None:
         """The process dies and another goes on from the bytes. `after`: what had just taken effect, unrecorded."""
         for name in after:
@@ -302,7 +325,7 @@ class Play(Watched):
             return False
         return True
 
-    @act(lambda: "everything is undone that must be")
+    @act("everything is undone that must be")
     def _unwind(self) -> None:
         for _ in range(1000):
             if self.over or not self._go_on():

@@ -80,7 +80,7 @@ class _Literals:
 
     def of(self, value: Any) -> str:
         """The value as an expression."""
-        kind: type[Any] = type(value)
+        kind: Any = value.__class__
         if isinstance(value, enum.Enum):
             return f"{self.name(kind)}.{value.name}"
         if isinstance(value, (list, tuple, set, frozenset, dict)):
@@ -100,14 +100,18 @@ class _Literals:
         return repr(value).removeprefix("datetime.")
 
     def _fields(self, value: Any) -> Iterable[str]:
-        kind: type[Any] = type(value)
+        kind: Any = value.__class__
         alias = {field.name: field.alias or field.name for field in attrs.fields(kind)} if attrs.has(kind) else {}
         for name in _telling(value):
             yield f"{alias.get(name, name)}={self.of(getattr(value, name))}"
 
+    def _pairs(self, value: dict[Any, Any]) -> str:
+        return "{" + ", ".join(f"{self.of(key)}: {self.of(item)}" for key, item in value.items()) + "}"
+
     def _around(self, value: Any) -> str:
-        if isinstance(value, dict):
-            return "{" + ", ".join(f"{self.of(key)}: {self.of(item)}" for key, item in value.items()) + "}"
+        kind: Any = value.__class__
+        if issubclass(kind, dict):
+            return self._pairs(value)
         items = [self.of(item) for item in value]
         if isinstance(value, tuple):
             return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
@@ -119,7 +123,7 @@ class _Literals:
 
 def shortly(value: Any) -> str:
     """A value for a picture: its fields that are not as their type has them by default."""
-    kind: type[Any] = type(value)
+    kind: Any = value.__class__
     if not is_data(kind):
         return repr(value)
     return f"{kind.__name__}({', '.join(f'{name}={getattr(value, name)!r}' for name in _telling(value))})"
@@ -127,7 +131,8 @@ def shortly(value: Any) -> str:
 
 def _telling(value: Any) -> Iterable[str]:
     """Names of the fields that are not as their type has them by default."""
-    blank = _defaults(type(value))
+    kind: Any = value.__class__
+    blank = _defaults(kind)
     return [name for name in fields(value) if name not in blank or blank[name] != getattr(value, name)]
 
 

@@ -180,8 +180,8 @@ class Watched:
             without = msgspec.structs.replace(before, deferred=others)
             again = transition(self.definition, without, told, self.host.now)
             assert _but_deferred(again.snapshot) != _but_deferred(outcome.snapshot), (
-                f"{shortly(event)} was acknowledged and deferred, and is lost: the run ended in "
-                f"{', '.join(outcome.snapshot.states)} without handling it"
+                f"{shortly(event)} was acknowledged and deferred, and is lost: nothing has handled it, and it waits no "
+                f"more in {', '.join(outcome.snapshot.states)}"
             )
 
     def _handlers(self) -> Handlers:

@@ -7,7 +7,21 @@ from datetime import timedelta
 import attrs
 from hypothesis.stateful import invariant
 
-from statemachine import Call, Event, Retry, State, Workflow, after, always, evolve, on, step
+from statemachine import (
+    Call,
+    Compound,
+    Event,
+    Parallel,
+    Retry,
+    State,
+    Workflow,
+    after,
+    always,
+    evolve,
+    joined,
+    on,
+    step,
+)
 from statemachine.testing.machine import WorkflowMachine
 
 
@@ -99,29 +113,19 @@ class CarelessBookings(Bookings):
 
 
 class Forgetful(Workflow[Trip], name="forgetful"):
-    """Its first step has an undo that forgets half of what the step does; its second has none."""
+    """What it books it never gives back."""
 
     hotel: Hotel
 
-    first = State(initial=True)
-    second = State()
+    booking = State(initial=True)
     waiting = State()
     gone = State(final=True)
     undone = State(final=True, compensate=True)
 
-    @step(first, to=second, retry=Retry(2))
+    @step(booking, to=waiting)
     async def book(self, trip: Trip, call: Call) -> Trip:
         self.hotel.book(call.key)
-        return evolve(trip, nights=1)
-
-    @step(second, to=waiting, retry=Retry(2))
-    def extend(self, trip: Trip, call: Call) -> Trip:
-        self.hotel.book(call.key)
-        return evolve(trip, nights=2)
-
-    @extend.undo
-    def shorten(self, trip: Trip, call: Call) -> None:
-        self.hotel.release(call.undoes)
+        return trip
 
     confirm = on(Confirm, source=waiting, to=gone)
     lapse = after(timedelta(days=30), source=waiting, to=undone)
@@ -263,3 +267,122 @@ class PatientTrips(StuckTrips):
 
     def make(self) -> Workflow[Trip]:
         return Patient()
+
+
+class Told(Event, frozen=True):
+    """Something that every state may hear, and that a step may meet half-way."""
+
+    word: str
+
+
+@attrs.frozen
+class Letter:
+    to: str
+    words: tuple[str, ...] = ()
+    draft: str = ""
+    stamp: str = ""
+    sent: int = 0
+
+
+@attrs.define
+class Office:
+    """Where letters are written, stamped, weighed and sent."""
+
+    desk: dict[str, str] = attrs.field(factory=dict[str, str])
+    sent: list[str] = attrs.field(factory=list[str])
+
+
+def heavy(letter: Letter) -> bool:
+    """it is a heavy one"""
+    return len(letter.words) > 1
+
+
+def weighed(letter: Letter, grams: int) -> Letter:
+    """Fold what the scales said."""
+    return evolve(letter, stamp=f"{letter.stamp} {grams}")
+
+
+class Correspondence(Workflow[Letter], name="correspondence"):
+    """Sound, with a little of everything: regions, deferral, a fold, `failed=`, at most once, a pivot, a loop."""
+
+    office: Office
+
+    class preparing(Parallel, initial=True):
+        """Beside each other."""
+
+        class text(Compound):
+            """The words."""
+
+            writing = State(initial=True, defer=(Told,))
+            written = State(final=True)
+
+        class envelope(Compound):
+            """What goes around them."""
+
+            stamping = State(initial=True)
+            weighing = State()
+            ready = State(final=True)
+
+    waiting = State()
+    unsure = State()
+    posting = State()
+    filing = State()
+    done = State(final=True)
+    torn = State(final=True, compensate=True)
+
+    @step(preparing.text.writing, to=preparing.text.written, retry=Retry(2), error={NoRoomError: torn})
+    async def write(self, letter: Letter, call: Call) -> Letter:
+        self.office.desk[call.key] = letter.to
+        return evolve(letter, draft=f"Dear {letter.to}")
+
+    @write.undo(retry=Retry(2))
+    def tear(self, letter: Letter, call: Call) -> None:
+        self.office.desk.pop(call.undoes, None)
+
+    @step(preparing.envelope.stamping, to=preparing.envelope.weighing, retry=Retry(3), failed=unsure)
+    def frank(self, letter: Letter, call: Call) -> Letter:
+        self.office.desk[call.key] = "stamp"
+        return evolve(letter, stamp="60")
+
+    @frank.undo
+    async def soak(self, letter: Letter, call: Call) -> None:
+        self.office.desk.pop(call.undoes, None)
+
+    @step(preparing.envelope.weighing, to=preparing.envelope.ready, into=weighed, effect=False)
+    def weigh(self, letter: Letter) -> int:
+        return 20
+
+    prepared = joined(preparing, to=waiting)
+
+    @on(Told, source=(waiting, unsure))
+    def hear(self, letter: Letter, event: Told) -> Letter:
+        return evolve(letter, words=(*letter.words, event.word)[-3:])
+
+    confirm = on(Confirm, source=waiting, to=(preparing.when(heavy), posting))
+    go_home = after(timedelta(hours=2), source=(waiting, unsure), to=torn)
+
+    @step(posting, to=filing, pivot=True, once=True, error={NoRoomError: torn})
+    def post(self, letter: Letter, call: Call) -> Letter:
+        self.office.sent.append(call.key)
+        return evolve(letter, sent=letter.sent + 1)
+
+    @step(filing, to=done, effect=False, retry=Retry(2))
+    async def keep(self, letter: Letter) -> Letter:
+        return letter
+
+
+class Letters(WorkflowMachine):
+    """Sound."""
+
+    may_drop = (Told,)
+
+    def make(self) -> Correspondence:
+        self.office = Office()
+        return Correspondence(self.office)
+
+    def effects(self) -> object:
+        return self.office.desk
+
+    @invariant()
+    def it_is_posted_once(self) -> None:
+        assert len(self.office.sent) <= 1

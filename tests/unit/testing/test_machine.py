@@ -12,14 +12,14 @@ from statemachine.testing import WorkflowMachine
 from tests.unit.testing import planted
 
 BRIEF = settings(
-    max_examples=100,
+    max_examples=60,
     stateful_step_count=20,
     derandomize=True,
     database=None,
     deadline=None,
     report_multiple_bugs=False,
     phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 SHRUNK = settings(BRIEF, phases=[Phase.generate, Phase.shrink])
 
@@ -46,11 +46,11 @@ def examples(machine: type[WorkflowMachine], how: settings = BRIEF) -> tuple[int
 @pytest.mark.parametrize(
     ("machine", "said", "most"),
     [
-        (planted.ForgetfulBookings, "the run was undone, and its effects were not", 30),
-        (planted.CarelessBookings, "is not idempotent", 30),
-        (planted.LosingDeposits, "was acknowledged and deferred, and is lost", 100),
-        (planted.ForgettingDeposits, "what_was_paid_is_known", 30),
-        (planted.StuckTrips, "nothing leads on from full", 60),
+        (planted.ForgetfulBookings, "the run was undone, and its effects were not", 20),
+        (planted.CarelessBookings, "is not idempotent", 40),
+        (planted.LosingDeposits, "was acknowledged and deferred, and is lost", 40),
+        (planted.ForgettingDeposits, "what_was_paid_is_known", 20),
+        (planted.StuckTrips, "nothing leads on from full", 20),
     ],
 )
 def test_what_was_planted_is_found(machine: type[WorkflowMachine], said: str, most: int) -> None:
@@ -63,12 +63,12 @@ def test_what_was_planted_is_found(machine: type[WorkflowMachine], said: str, mo
     assert played <= most
 
 
-@pytest.mark.parametrize("machine", [planted.Bookings, planted.Deposits, planted.PatientTrips])
+@pytest.mark.parametrize("machine", [planted.Bookings, planted.Deposits, planted.PatientTrips, planted.Letters])
 def test_the_sound_twin_passes(machine: type[WorkflowMachine]) -> None:
     """The same checks on the workflow without the defect."""
     played, error = examples(machine)
     assert error is None
-    assert played >= 100
+    assert played >= 60
 
 
 def test_a_counterexample_is_a_picture_and_a_test() -> None:
