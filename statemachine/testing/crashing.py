@@ -116,3 +116,10 @@ class MortalRunner(Runner):
         self._off_sigterm()
         self._stop_loop()
         self._unmake()
+
+    def _unmake(self) -> None:
+        body = self._body
+        ending = None if body is None else body._ending  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- see `die`
+        super()._unmake()
+        if self.dead and ending is not None and ending.done() and not ending.cancelled():
+            ending.exception()  # that it died on the way is known
