@@ -86,8 +86,8 @@ class Harness(Generic[W]):
 
     def __enter__(self) -> Self:
         """Open the first runner."""
-        for name in ("statemachine", "asyncio"):
-            logging.getLogger(name).addFilter(self._unheard)
+        logging.getLogger("statemachine").addFilter(self._unheard)
+        logging.getLogger("asyncio").addFilter(_not_of_a_death)  # for good: a loop may speak of a death long after it
         self._open()
         return self
 
@@ -99,8 +99,7 @@ class Harness(Generic[W]):
         if self._runner is not None:
             self._runner.close()
         self._journal.close()
-        for name in ("statemachine", "asyncio"):
-            logging.getLogger(name).removeFilter(self._unheard)
+        logging.getLogger("statemachine").removeFilter(self._unheard)
 
     def _open(self) -> None:
         while True:
@@ -293,9 +292,12 @@ class _Unheard(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """See `logging.Filter`."""
         runner = self._harness._runner  # noqa: SLF001 - its own
-        error = record.exc_info[1] if record.exc_info else None
-        dying = isinstance(error, Crashed) or (error is not None and isinstance(error.__cause__, Crashed))
-        return not dying and (runner is None or not runner.dead)
+        return _not_of_a_death(record) and (runner is None or not runner.dead)
+
+
+def _not_of_a_death(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, Crashed) and not isinstance(getattr(error, "__cause__", None), Crashed)
 
 
 async def _at_rest(body: Body) -> None:
