@@ -32,6 +32,7 @@ class VirtualClock:
         self._chance = chance
         self._lock = threading.Lock()
         self._order = count()
+        self._names = count()
         self._sleeping: list[tuple[datetime, int, asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def now(self) -> datetime:
@@ -44,7 +45,7 @@ class VirtualClock:
 
     def nonce(self) -> str:
         """A name that this clock gave to nobody before."""
-        return f"n{next(self._order)}"
+        return f"n{next(self._names)}"
 
     async def sleep_until(self, time: datetime) -> None:
         """Come back when the clock has been moved so far."""
@@ -52,8 +53,19 @@ class VirtualClock:
         with self._lock:
             if time <= self._now:
                 return
-            heapq.heappush(self._sleeping, (time, next(self._order), loop, woken))
-        await woken.wait()
+            sleeping = (time, next(self._order), loop, woken)
+            heapq.heappush(self._sleeping, sleeping)
+        try:
+            await woken.wait()
+        finally:
+            self._forget(sleeping)
+
+    def _forget(self, sleeping: tuple[datetime, int, asyncio.AbstractEventLoop, asyncio.Event]) -> None:
+        """Whoever was cancelled sleeps no more."""
+        with self._lock:
+            if sleeping in self._sleeping:
+                self._sleeping.remove(sleeping)
+                heapq.heapify(self._sleeping)
 
     def advance(self, duration: timedelta | float) -> None:
         """Move the time on by a duration (seconds, when a number) and wake whoever has slept enough."""

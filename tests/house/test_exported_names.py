@@ -26,7 +26,8 @@ PUBLIC: dict[str, str] = {
         Diagram NoGraphvizError diagram
     """,
     "statemachine.testing": """
-        KillAt VirtualClock journal_points step_points watched watched_steps
+        CrashSchedule Harness KillAt Trial VirtualClock WorkflowMachine crash_at every_crash journal_points step_points
+        watched watched_steps
     """,
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged

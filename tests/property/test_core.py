@@ -12,9 +12,9 @@ from statemachine.definition import Definition
 from statemachine.errors import EndlessLoop, HandlerFailed
 from statemachine.inputs import Begin, Received
 from statemachine.snapshot import Occurrence, Snapshot
+from statemachine.testing.host import START, fold, stored
 from statemachine.transition import Outcome, accepted_events, outstanding, start, transition
 from tests.property.machines import EVENTS, Tally, Told, definitions, stories, tell
-from tests.unit.core.host import START, fold, stored
 
 BEGIN = Begin(Tally(), "nonce")
 

@@ -13,8 +13,8 @@ from statemachine.errors import RefusedVerb
 from statemachine.inputs import Failed, Pause, Resume, Stopped, Succeeded
 from statemachine.retry import Retry
 from statemachine.snapshot import Failure
+from statemachine.testing.host import Host
 from tests.unit.core.charts import Book, compound, define, final, go, parallel, state, step
-from tests.unit.core.host import Host
 
 UNDOABLE = ("book", "left", "right")
 WORKING = (*UNDOABLE, "pay", "tell")

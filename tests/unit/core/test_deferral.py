@@ -11,8 +11,8 @@ from statemachine.definition import Definition
 from statemachine.inputs import Pause, Resume
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
+from statemachine.testing.host import Host
 from tests.unit.core.charts import Book, compound, define, final, go, raising, state, step
-from tests.unit.core.host import Host
 
 
 def heard(data: Book, occurrence: Occurrence, _scope: Scope) -> Book:

@@ -10,9 +10,9 @@ from statemachine.errors import EndlessLoop, HandlerFailed, RefusedVerb
 from statemachine.inputs import Begin
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
+from statemachine.testing.host import START, Host
 from statemachine.transition import start
 from tests.unit.core.charts import Book, compound, define, final, go, noting, parallel, state, step
-from tests.unit.core.host import START, Host
 
 
 class Fault:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from statemachine.definition import Definition, StateSpec, TimerSpec, TransitionSpec
+from statemachine.testing.host import Host
 from tests.unit.core.charts import Book, compound, define, final, go, noting, parallel, state
-from tests.unit.core.host import Host
 
 
 def history(name: str, parent: str, default: str, *, deep: bool) -> StateSpec:

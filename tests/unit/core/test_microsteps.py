@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from statemachine import macrostep
+from statemachine.testing.host import Host
 from tests.unit.core.charts import Book, define, final, go, state
-from tests.unit.core.host import Host
 
 
 def test_a_chain_that_ends_with_the_last_microstep_is_not_endless(monkeypatch: pytest.MonkeyPatch) -> None:

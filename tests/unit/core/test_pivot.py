@@ -10,8 +10,8 @@ from statemachine.errors import RefusedVerb
 from statemachine.inputs import IncidentVerb, Kill, Lost
 from statemachine.retry import Retry
 from statemachine.snapshot import Failure
+from statemachine.testing.host import Host
 from tests.unit.core.charts import NAMES, Book, five_steps
-from tests.unit.core.host import Host
 
 TWICE = Retry(2, delay=1.0, jitter=0.0)
 

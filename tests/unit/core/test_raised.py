@@ -11,8 +11,8 @@ from statemachine.definition import Definition
 from statemachine.errors import HandlerFailed
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
+from statemachine.testing.host import Host
 from tests.unit.core.charts import Book, define, go, noting, state
-from tests.unit.core.host import Host
 
 
 def raises(data: Book, occurrence: Occurrence, scope: Scope) -> Book:

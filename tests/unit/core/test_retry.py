@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from statemachine.definition import Definition
 from statemachine.inputs import Elapsed, Lost
 from statemachine.retry import Retry
+from statemachine.testing.host import START, Host
 from tests.unit.core.charts import Book, define, final, go, state, step
-from tests.unit.core.host import START, Host
 
 policies = st.builds(
     Retry,

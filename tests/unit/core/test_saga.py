@@ -11,8 +11,8 @@ from statemachine.errors import RefusedVerb
 from statemachine.inputs import Failed, IncidentVerb, Input, Kill, Received, Succeeded, UndoFailed, Undone
 from statemachine.retry import Retry
 from statemachine.snapshot import Failure, Occurrence
+from statemachine.testing.host import Host
 from tests.unit.core.charts import NAMES, Book, five_steps
-from tests.unit.core.host import Host
 
 TWICE = Retry(2, delay=1.0, jitter=0.0)
 WAYS = ("declared", "declared on retry", "harmless", "exhausted", "unknown", "unknown then failed=", "never")

@@ -11,8 +11,8 @@ from statemachine.definition import Definition
 from statemachine.inputs import Failed, Input, Succeeded
 from statemachine.retry import Retry
 from statemachine.snapshot import Failure
+from statemachine.testing.host import Host
 from tests.unit.core.charts import Book, compound, define, final, go, parallel, state, step
-from tests.unit.core.host import Host
 
 LEFT, RIGHT = ("l1", "l2"), ("r1", "r2")
 STEPS = (*LEFT, *RIGHT)

@@ -11,8 +11,8 @@ from statemachine.errors import RefusedVerb
 from statemachine.inputs import IncidentVerb, Succeeded
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
+from statemachine.testing.host import Host
 from tests.unit.core.charts import Book, compound, define, final, go, parallel, setting, state, step
-from tests.unit.core.host import Host
 
 
 def fold(data: Book, occurrence: Occurrence, _scope: Scope) -> Book:

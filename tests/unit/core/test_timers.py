@@ -13,8 +13,8 @@ from statemachine.errors import HandlerFailed
 from statemachine.inputs import Elapsed, Pause, Resume
 from statemachine.scope import Scope
 from statemachine.snapshot import Occurrence
+from statemachine.testing.host import START, Host
 from tests.unit.core.charts import Book, compound, define, final, go, noting, state
-from tests.unit.core.host import START, Host
 
 
 def due(host: Host) -> list[float]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from statemachine.inputs import Input, Pause, Resume, Succeeded
 from statemachine.snapshot import Failure, Snapshot
+from statemachine.testing.host import START, Host
 from statemachine.transition import transition
 from tests.unit.core.charts import Book, define, final, go, setting, state, step
-from tests.unit.core.host import START, Host
 
 TOO_LARGE = Failure("TooLarge", "it is 9 MiB")
 

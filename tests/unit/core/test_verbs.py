@@ -8,8 +8,8 @@ from statemachine.definition import Definition
 from statemachine.errors import RefusedVerb
 from statemachine.inputs import IncidentVerb, Lost, Pause, Resolve, Resume, Stopped
 from statemachine.retry import Retry
+from statemachine.testing.host import Host
 from tests.unit.core.charts import NAMES, Book, define, final, five_steps, go, state, step
-from tests.unit.core.host import Host
 
 
 def charging() -> Definition:
