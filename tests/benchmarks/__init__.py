@@ -1,0 +1,1 @@
+"""What ours costs beside what people would use instead: `make bench`."""
