@@ -30,7 +30,7 @@ def family(size: Size) -> Family:
             "that could be stored; the peers change an object in place. transitions' Machine and "
             "HierarchicalMachine without auto transitions; python-statemachine's StateChart."
         ),
-        repeats=size.of(9, 1),
+        repeats=size.of(7, 1),
         calls={
             "ours": Call(OURS, {"measure": "core", "events": size.of(30_000, 600)}),
             "transitions": Call(peer("transitions"), {"events": size.of(6_000, 300)}),

@@ -26,7 +26,7 @@ def family(size: Size) -> Family:
             "Milliseconds of the import alone, in a process that has only started, after one import has left compiled "
             "modules. The second row imports the runner too, which is loaded at its first use."
         ),
-        repeats=size.of(15, 2),
+        repeats=size.of(9, 2),
         made={"compiled modules": _importing(sys.executable, "from statemachine import Runner")},
         calls={
             "ours": _importing(sys.executable, "import statemachine"),

@@ -27,7 +27,7 @@ def family(size: Size) -> Family:
             " threads, each with a run of its own, sending again as soon as it is answered. From another process, "
             "`send` comes back when the event is durable in the inbox, and `verdict` when the owner has decided."
         ),
-        repeats=size.of(5, 1),
+        repeats=size.of(3, 1),
         calls={
             "commit": Call(OURS, {"measure": "commit", "times": alone}),
             **faces,

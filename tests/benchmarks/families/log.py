@@ -33,7 +33,7 @@ def family(size: Size) -> Family:
         if there
         else {},
         calls={"short": _replaying(str(short)), "whole": _replaying(str(whole))} if there else {},
-        repeats=size.of(2, 1),
+        repeats=1,
         rows=lambda answers: list(_rows(answers)) if there else [],
     )
 

@@ -10,7 +10,7 @@ from tests.benchmarks.turns import OURS, Answers, Call, Sample, peer
 
 def family(size: Size) -> Family:
     """Ours on both faces, the bare loop, DBOS twice, LangGraph."""
-    runs, slow = size.of(100, 5), size.of(30, 3)
+    runs, slow = size.of(60, 5), size.of(20, 3)
     return Family(
         name="sequential",
         title="10 steps that do nothing, one run after another, FULL",
@@ -19,7 +19,7 @@ def family(size: Size) -> Family:
             " rows into the same tables, one commit a step, and encodes, checks and decides nothing. DBOS's "
             "workflow calls one `@DBOS.step` ten times; LangGraph's graph has ten nodes in a row."
         ),
-        repeats=size.of(5, 1),
+        repeats=size.of(3, 1),
         calls={
             "ours": Call(OURS, {"measure": "sequential", "runs": runs}),
             "bare": Call(OURS, {"measure": "bare sequential", "runs": runs}),

@@ -20,7 +20,7 @@ def family(size: Size) -> Family:
             "and begun again. From opening the file to the first run's outcome being committed and seen. The bare "
             "loop reads all columns of the same rows and decodes each snapshot to its type."
         ),
-        repeats=size.of(3, 1),
+        repeats=size.of(2, 1),
         made={"runs": Call(OURS, {"measure": "make flight", **made})},
         calls={
             "ours": Call(OURS, {"measure": "start", **made}),

@@ -21,7 +21,7 @@ def family(size: Size) -> Family:
             "another one, on the async face. The empty file gets as many runs as it needs to have something to send"
             " to."
         ),
-        repeats=size.of(5, 1),
+        repeats=size.of(3, 1),
         made={
             name: Call(OURS, {"measure": "make waiting", "made": made, "runs": n}) for name, (made, n) in files.items()
         },
