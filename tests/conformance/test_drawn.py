@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -97,17 +97,19 @@ Fault = Callable[[pytest.MonkeyPatch], None]
 
 
 def _the_earlier_wins(patch: pytest.MonkeyPatch) -> None:
-    def without_conflicts(turn: Turn, enabled: list[Arc]) -> tuple[Arc, ...]:
+    def without_conflicts(
+        chart: Chart, enabled: tuple[Arc, ...], leaves: tuple[str, ...], history: Mapping[str, tuple[str, ...]]
+    ) -> tuple[Arc, ...]:
         kept: list[Arc] = []
         left: set[str] = set()
         for arc in enabled:
-            leaves = turn.chart.exit_set(arc, turn.leaves, turn.history)
-            if not left & leaves:
+            leaving = chart.exit_set(arc, leaves, history)
+            if not left & leaving:
                 kept.append(arc)
-                left |= leaves
+                left |= leaving
         return tuple(sorted(kept, key=lambda arc: arc.order))
 
-    patch.setattr(macrostep, "_without_conflicts", without_conflicts)
+    patch.setattr(Chart, "_without_conflicts", without_conflicts)
 
 
 def _deep_history_is_shallow(patch: pytest.MonkeyPatch) -> None:

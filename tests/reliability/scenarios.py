@@ -6,6 +6,7 @@ A play is made again from its start after a death; its moves carry ids, so that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import attrs
 
@@ -119,6 +120,15 @@ def client(desk: Desk) -> None:
         desk.settle(client, desk.put(client, "r", Reject(), "too-late"))
 
 
+def pruning(desk: Desk) -> None:
+    """An operator prunes what is long over: nothing is, and nothing goes."""
+    with desk.runner() as runner:
+        run = desk.start(runner, "r")
+        desk.send(run, Confirm())
+        insist(lambda: runner.prune(datetime(2000, 1, 1, tzinfo=UTC)))
+        desk.end(run)
+
+
 def old_version(desk: Desk) -> None:
     """Runs of a version that is replaced."""
     with desk.runner([Memo()]) as runner:
@@ -161,6 +171,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("takeover of a step that died three times", one(sending(Confirm())), 3 * (DIED,)),
         Scenario("deployment of another version", deploy, ((old_version, ""),)),
         Scenario("messages of a client", client),
+        Scenario("pruning", pruning),
     )
 }
 
