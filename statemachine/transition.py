@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from statemachine import saga, verbs, work
+from statemachine import plain, saga, verbs, work
 from statemachine.chart import Chart, chart_of
 from statemachine.commands import Command, RunStep, Send, Undo
 from statemachine.definition import Definition
@@ -119,8 +119,14 @@ def transition(
         EndlessLoop: Likewise, for eventless transitions that never come to rest.
         RefusedVerb: An operator's verb does not fit the run.
     """
-    raising = isinstance(told, Received) and not told.queued
-    return _work_out(chart_of(definition), snapshot, told, now, raising=raising, refused=refused)
+    chart = chart_of(definition)
+    if not isinstance(told, Received):
+        return _work_out(chart, snapshot, told, now, raising=False, refused=refused)
+    moved = plain.moved(chart, snapshot, told.occurrence, now) if refused is None else None
+    if moved is not None:
+        after, plan = moved
+        return Outcome(after, (), "accepted", plan.exits, plan.entries)
+    return _work_out(chart, snapshot, told, now, raising=not told.queued, refused=refused)
 
 
 def outstanding(snapshot: Snapshot[Any]) -> tuple[RunStep | Undo, ...]:

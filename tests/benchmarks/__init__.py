@@ -1,1 +1,1 @@
-"""Figures, printed: `python -m tests.benchmarks.NAME`. Nothing here is asserted."""
+"""What ours costs beside what people would use instead: `make bench`."""

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from hypothesis import strategies as st
 
-from statemachine.definition import Definition, StateSpec, StepSpec, TimerSpec, TransitionSpec
+from statemachine.definition import Definition, StateSpec, StepSpec, TimerSpec, TransitionSpec, unscoped
 from statemachine.errors import StateMachineError
 from statemachine.inputs import (
     Cancel,
@@ -86,15 +86,15 @@ def _fold(data: Tally, occurrence: Occurrence, _scope: Scope) -> Tally:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "count": _count,
-    "copy": _copy,
+    "count": unscoped(_count),
+    "copy": unscoped(_copy),
     "raise": _raise,
     "send": _send,
     "unsend": _unsend,
-    "fragile": _fragile,
+    "fragile": unscoped(_fragile),
     "fold": _fold,
-    "small": lambda data, _occurrence, _scope: data.n < 6,
-    "even": lambda data, _occurrence, _scope: data.n % 2 == 0,
+    "small": unscoped(lambda data, _occurrence, _scope: data.n < 6),
+    "even": unscoped(lambda data, _occurrence, _scope: data.n % 2 == 0),
     "delay": lambda data, _occurrence, scope: scope.now + timedelta(seconds=data.n),
 }
 ACTIONS = ("count", "copy", "raise", "send", "unsend", "fragile")
