@@ -22,7 +22,6 @@ from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
-from statemachine.runner.waiting import first_of
 from statemachine.runner.writer import Writer
 from statemachine.transition import outstanding
 
@@ -348,7 +347,11 @@ class Body:
             if self._due is None or self._due > now:
                 look = now + LOOK if self._due is None else min(now + LOOK, self._due)
                 self._due_changed.clear()
-                await first_of(self.clock.sleep_until(from_micros(look)), self._due_changed.wait())
+                alarm = self.clock.call_at(from_micros(look), self._due_changed.set)
+                try:
+                    await self._due_changed.wait()
+                finally:
+                    alarm.cancel()
                 continue
             await self.inbox.take()  # an event that was acknowledged before a deadline beats it
             due: list[tuple[int, str]] = await self.writer.ask(Reading(_due(now)), must=True)
