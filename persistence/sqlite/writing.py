@@ -17,6 +17,9 @@ from persistence.sqlite.guarded import GuardedConnection
 from persistence.sqlite.rows import message_row, states_text, tags_text
 from persistence.sqlite.trouble import FATAL, Translated, meaning
 
+KNOWN = 4096
+"""How many runs' row ids are kept in mind."""
+
 
 class _Voided(Exception):
     """One change's failure ended the whole transaction. Internal: the changes are then committed one by one."""
@@ -36,6 +39,8 @@ class Writer:
         self._guard = Guard(connection)
         self._cursor = connection.cursor()
         self._execute = self._cursor.execute
+        self._ids: dict[str, int] = {}
+        """Run -> its row. Emptied when anything is rolled back or removed: such a row may then be another run's."""
 
     # -------------------------------------------------------------------------------------------------- a transaction
 
@@ -97,6 +102,7 @@ class Writer:
             try:
                 counted = [self._execute(statement, (before,)).fetchone()[0] for statement in sql.PRUNED]
                 if not dry:
+                    self._ids.clear()
                     self._execute(sql.REMEMBER, (remember, before))
                     for statement in sql.PRUNE:
                         self._execute(statement, (before,))
@@ -108,7 +114,8 @@ class Writer:
             return Pruned(runs=runs, entries=entries, messages=messages, remembered=remembered, forgotten=forgotten)
 
     def _begin(self, epoch: int) -> None:
-        self._roll_back()  # of what could not be rolled back when it failed
+        if self.connection.in_transaction:  # what could not be rolled back when it failed
+            self._roll_back()
         begin(self.connection, self._patience)
         now, owner = self._execute(sql.EPOCH).fetchone()
         if now != epoch:
@@ -116,6 +123,7 @@ class Writer:
             raise fenced(self._name, epoch, now, owner)
 
     def _roll_back(self) -> None:
+        self._ids.clear()
         # FULL, IOERR and NOMEM may have rolled back already (https://www.sqlite.org/lang_transaction.html).
         if self.connection.in_transaction:
             self._execute("ROLLBACK")
@@ -151,6 +159,7 @@ class Writer:
         self._execute("SAVEPOINT statemachine_change")
         failure = self._perform(change)
         if failure is not None:
+            self._ids.clear()
             self._execute("ROLLBACK TO statemachine_change")
         self._execute("RELEASE statemachine_change")
         return failure
@@ -220,12 +229,13 @@ class Writer:
             return
         unchanged = (run.status, run.over, run.busy, run.due, run.incidents, run.paused, run.held)
         written = (run.version, run.definition, states, run.seq, run.updated, run.snapshot)
-        if self._changes(sql.UPDATE_RUN, (*written, run.run, expected, run.workflow, *unchanged)):
+        place = (self._id(run.run), run.run, expected)
+        if self._changes(sql.UPDATE_RUN, (*written, *place, run.workflow, *unchanged)):
             return
-        whole = (*columns, run.run, expected, run.workflow)
+        whole = (*columns, *place, run.workflow)
         if self._changes(sql.UPDATE_RUN_WHOLE, whole):
             return
-        if self._changes(sql.RENAME_WORKFLOW, (run.workflow, run.run, expected)):
+        if self._changes(sql.RENAME_WORKFLOW, (run.workflow, *place)):
             self._execute(sql.UPDATE_RUN_WHOLE, whole)
             return
         raise Stale(self._stale(run, expected))
@@ -234,8 +244,24 @@ class Writer:
         columns = (*columns, run.run, run.workflow, run.started, run.input, tags_text(run.tags))
         if not self._changes(sql.INSERT_RUN, columns):
             raise Stale(self._stale(run, -1))
+        row = self._know(run.run, self._cursor.lastrowid)
         for name, value in run.tags.items():
-            self._execute(sql.INSERT_TAG, (name, value, run.started, run.run))
+            self._execute(sql.INSERT_TAG, (name, value, run.started, row))
+
+    def _id(self, run: str) -> int | None:
+        """The row of a run; None when it has none."""
+        known = self._ids.get(run)
+        if known is not None:
+            return known
+        row = self._execute(sql.RUN_ID, (run,)).fetchone()
+        return None if row is None else self._know(run, row[0])
+
+    def _know(self, run: str, row: int | None) -> int | None:
+        if row is not None:
+            if len(self._ids) >= KNOWN:
+                self._ids.clear()
+            self._ids[run] = row
+        return row
 
     def _stale(self, run: RunRecord, expected: int) -> str:
         row = self._execute(sql.RUN_SEQ, (run.run,)).fetchone()
@@ -256,7 +282,7 @@ class Writer:
             execute(
                 sql.INSERT_ENTRY,
                 (
-                    entry.run,
+                    self._id(entry.run),
                     entry.seq,
                     entry.at,
                     entry.kind,
@@ -270,7 +296,7 @@ class Writer:
                 ),
             )
         for seen in change.seen:
-            execute(sql.INSERT_SEEN, (seen.run, seen.id, seen.seq, seen.verdict))
+            execute(sql.INSERT_SEEN, (self._id(seen.run), seen.id, seen.seq, seen.verdict))
         for answer in change.answers:
             execute(sql.ANSWER, (answer.verdict, answer.answer, answer.number))
         for message in change.messages:

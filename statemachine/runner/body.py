@@ -68,7 +68,7 @@ class Body:
         self.steps = Steps(self.writer, clock, options.threads)
         self.inbox = Inbox(self.writer, options.poll)
         self.owner = False
-        self._over: dict[str, set[asyncio.Future[None]]] = {}
+        self._over: dict[str, set[asyncio.Future[Loaded]]] = {}
         self._watchers: dict[str, set[Watcher]] = {}
         self._pid = os.getpid()
         self._claimed = False
@@ -263,16 +263,25 @@ class Body:
         """Have a run that turned out to be held listed as that."""
         await self.writer.ask(Holding(held.run, held.reason), must=True)
 
-    async def ended(self, run: str) -> None:
-        """Wait for the end of a run, as the one that moves it. Raises NoSuchRun, RunnerClosed."""
-        over = asyncio.get_running_loop().create_future()
+    async def ended(self, run: str) -> Loaded | None:
+        """Wait for the end of a run, as the one that moves it.
+
+        Returns:
+            The run as it ended; None when it was over before and is to be read.
+
+        Raises:
+            NoSuchRun, RunnerClosed
+        """
+        over: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         self._over.setdefault(run, set()).add(over)
         try:
+            kept = self.mover.kept(run)
+            if kept is not None:
+                return kept if kept.record.over else await over
             record = await self.io(lambda: self.journal.run(run))
             if record is None:
                 raise NoSuchRun(run, self.journal.name)
-            if not record.over:
-                await over
+            return None if record.over else await over
         finally:
             _forget(self._over, run, over)
 
@@ -295,7 +304,8 @@ class Body:
     def _perform(self, moved: Moved) -> None:
         loaded, outcome = moved.loaded, moved.outcome
         record = loaded.record
-        self._log(moved)
+        if log.isEnabledFor(logging.DEBUG) or moved.opened:
+            self._log(moved)
         for command in outcome.commands:
             self._command(loaded, command)
         self._note_due(record.due)
@@ -306,7 +316,7 @@ class Body:
         if record.over:
             for future in self._over.pop(record.run, ()):
                 if not future.done():
-                    future.set_result(None)
+                    future.set_result(loaded)
 
     def _command(self, loaded: Loaded, command: object) -> None:
         if isinstance(command, RunStep):

@@ -217,6 +217,10 @@ class Mover:
         self._cache.clear()
         self._drafts.clear()
 
+    def kept(self, run: str) -> Loaded | None:
+        """The run as it was committed last, where it is in memory. Any thread may ask."""
+        return self._cache.get(run)
+
     # What requests plan with.
 
     def first(self, run: str, event_id: str) -> bool:
@@ -336,11 +340,7 @@ class Mover:
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
-        ended = tuple(
-            (run, visit)
-            for run, visit in self.crashed
-            if run == record.run and all(pending.visit != visit for pending in snapshot.pending)
-        )
+        ended = self._ended(record.run, snapshot) if self.crashed else ()
         change = Change(
             run=record,
             expected=before.seq,
@@ -354,6 +354,11 @@ class Mover:
         )
         opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
         return change, Moved(Loaded(record, snapshot, hosted), outcome, entry, opened)
+
+    def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
+        """The visits of the run with an attempt record, whose step nobody waits for any more."""
+        waiting = {pending.visit for pending in snapshot.pending}
+        return tuple((name, visit) for name, visit in self.crashed if name == run and visit not in waiting)
 
 
 def _changes(plans: list[Plan | BaseException]) -> Iterator[tuple[Plan, Change | Work]]:
