@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-import attrs
 import msgspec
 
 from persistence import (
@@ -44,8 +43,7 @@ Work = Callable[[Any], Change]
 NOT_GIVEN = "its workflow was not given to this runner"
 
 
-@attrs.frozen(eq=False)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, eq=False):
     """A run as it was last committed, or as a draft of this batch has it."""
 
     record: RunRecord
@@ -53,8 +51,7 @@ class Loaded:
     hosted: Hosted
 
 
-@attrs.frozen(eq=False)
-class Moved:
+class Moved(msgspec.Struct, frozen=True, eq=False):
     """A transition that was committed, for whoever performs its commands."""
 
     loaded: Loaded
@@ -64,21 +61,19 @@ class Moved:
     """The incidents that it opened."""
 
 
-@attrs.define(eq=False)
-class Plan:
+class Plan(msgspec.Struct, eq=False):
     """What a request comes to: changes to commit, and what to answer when they are."""
 
     answer: Any = None
-    changes: list[Change | Work] = attrs.field(factory=list[Change | Work])
-    moved: list[Moved] = attrs.field(factory=list[Moved])
+    changes: list[Change | Work] = []
+    moved: list[Moved] = []
     made: Change | None = None
     """What a `Work` among the changes came to."""
     again: bool = False
     """Nothing can be said yet: ask again in the next batch."""
 
 
-@attrs.frozen(eq=False)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, eq=False):
     """What became of a request: an answer or an error, and the transitions made; or it must be asked again.
 
     `Stale` as the error: its run was not where it was read; asked again, it is read anew.
@@ -191,15 +186,16 @@ class Mover:
         broken: set[str] = set()
         for plan in plans:
             if isinstance(plan, BaseException):
-                replies.append(Reply(error=plan))
+                replies.append(Reply(None, plan))
                 continue
             mine = list(islice(left, len(plan.changes)))
-            error = next((failure for failure in mine if failure is not None), None)
-            # Each transition has its own change, in front of those that have none.
-            moved = [moved for moved, failure in zip(plan.moved, mine, strict=False) if failure is None]
-            replies.append(Reply(answer=plan.answer, error=error, moved=moved, again=plan.again))
-            if error is not None:
+            error, moved = None, plan.moved
+            if any(mine):
+                error = next(failure for failure in mine if failure is not None)
+                # Each transition has its own change, in front of those that have none.
+                moved = [moved for moved, failure in zip(plan.moved, mine, strict=False) if failure is None]
                 broken.update(moved.loaded.record.run for moved in plan.moved)
+            replies.append(Reply(plan.answer, error, moved, plan.again))
             for one in moved:
                 self._keep(one.loaded)
         for run in broken:
