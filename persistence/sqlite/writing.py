@@ -76,7 +76,7 @@ class Writer:
         """
         if not all(isinstance(change, Change) for change in changes):
             return [self._attempt(change) for change in changes]
-        for number, change in enumerate(changes):
+        for number, change in enumerate(changes):  # noqa: B007 -- it says later which one failed
             failure = self._perform(change)
             if failure is not None:
                 break
