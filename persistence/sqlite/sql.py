@@ -34,7 +34,7 @@ ON CONFLICT (run) DO NOTHING
 # written for each transition than by naming all. Where it finds no row, UPDATE_RUN_WHOLE decides.
 UPDATE_RUN = """
 UPDATE statemachine_run SET version = ?, definition = ?, states = ?, seq = ?, updated = ?, snapshot = ?
-WHERE run = ? AND seq = ? AND workflow = ? AND status = ? AND over = ? AND busy = ? AND due IS ?
+WHERE id = ? AND run = ? AND seq = ? AND workflow = ? AND status = ? AND over = ? AND busy = ? AND due IS ?
   AND incidents = ? AND paused = ? AND held = ?
 """
 
@@ -42,27 +42,29 @@ UPDATE_RUN_WHOLE = """
 UPDATE statemachine_run
 SET version = ?, definition = ?, status = ?, states = ?, seq = ?, over = ?, busy = ?, due = ?, incidents = ?,
     paused = ?, held = ?, updated = ?, snapshot = ?
-WHERE run = ? AND seq = ? AND workflow = ?
+WHERE id = ? AND run = ? AND seq = ? AND workflow = ?
 """
 
 # A workflow that was renamed takes its runs along as they are moved; seldom, so apart from what is frequent.
-RENAME_WORKFLOW = "UPDATE statemachine_run SET workflow = ? WHERE run = ? AND seq = ?"
+RENAME_WORKFLOW = "UPDATE statemachine_run SET workflow = ? WHERE id = ? AND run = ? AND seq = ?"
+
+RUN_ID = "SELECT id FROM statemachine_run WHERE run = ?"
 
 RUN_SEQ = "SELECT seq FROM statemachine_run WHERE run = ?"
 
 INSERT_TAG = """
 INSERT INTO statemachine_tag (name, value, started, run_id)
-VALUES (?, ?, ?, (SELECT id FROM statemachine_run WHERE run = ?))
+VALUES (?, ?, ?, ?)
 """
 
 INSERT_ENTRY = """
 INSERT INTO statemachine_entry (run_id, seq, at, kind, name, event_id, actor, reason, definition, states, body)
-VALUES ((SELECT id FROM statemachine_run WHERE run = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 INSERT_SEEN = """
 INSERT INTO statemachine_seen (run_id, id, seq, verdict)
-VALUES ((SELECT id FROM statemachine_run WHERE run = ?), ?, ?, ?)
+VALUES (?, ?, ?, ?)
 ON CONFLICT DO NOTHING
 """
 

@@ -17,6 +17,9 @@ from persistence.sqlite.guarded import GuardedConnection
 from persistence.sqlite.rows import message_row, states_text, tags_text
 from persistence.sqlite.trouble import FATAL, Translated, meaning
 
+KNOWN = 4096
+"""How many runs' row ids are kept in mind."""
+
 
 class _Voided(Exception):
     """One change's failure ended the whole transaction. Internal: the changes are then committed one by one."""
@@ -36,6 +39,8 @@ class Writer:
         self._guard = Guard(connection)
         self._cursor = connection.cursor()
         self._execute = self._cursor.execute
+        self._ids: dict[str, int] = {}
+        """Run -> its row. Emptied when anything is rolled back or removed: such a row may then be another run's."""
 
     # -------------------------------------------------------------------------------------------------- a transaction
 
@@ -52,7 +57,7 @@ class Writer:
         try:
             # The transaction itself is the savepoint of a change that is alone.
             alone = len(changes) == 1
-            failures = [self._perform(changes[0])] if alone else [self._attempt(change) for change in changes]
+            failures = [self._perform(changes[0])] if alone else self._each(epoch, changes)
         except BaseException:
             self._roll_back()
             raise
@@ -61,6 +66,25 @@ class Writer:
         else:
             self._end()
         return failures
+
+    def _each(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
+        """Do each change, all or nothing.
+
+        Savepoints are a fifth of what a change costs and a change seldom fails. So they are set only where an
+        application works in the transaction, or when a first pass without them has met a failure: that is then the
+        failing change's, all is rolled back, and the others are done again.
+        """
+        if not all(isinstance(change, Change) for change in changes):
+            return [self._attempt(change) for change in changes]
+        for number, change in enumerate(changes):  # noqa: B007 -- it says later which one failed
+            failure = self._perform(change)
+            if failure is not None:
+                break
+        else:
+            return [None] * len(changes)
+        self._roll_back()
+        self._begin(epoch)
+        return [failure if other == number else self._attempt(change) for other, change in enumerate(changes)]
 
     def _apart(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
         """Give each change a transaction of its own, so that the one which voids its own harms no other."""
@@ -99,6 +123,7 @@ class Writer:
             try:
                 counted = [self._execute(statement, (before,)).fetchone()[0] for statement in sql.PRUNED]
                 if not dry:
+                    self._ids.clear()
                     self._execute(sql.REMEMBER, (remember, before))
                     for statement in sql.PRUNE:
                         self._execute(statement, (before,))
@@ -110,7 +135,8 @@ class Writer:
             return Pruned(runs=runs, entries=entries, messages=messages, remembered=remembered, forgotten=forgotten)
 
     def _begin(self, epoch: int) -> None:
-        self._roll_back()  # of what could not be rolled back when it failed
+        if self.connection.in_transaction:  # what could not be rolled back when it failed
+            self._roll_back()
         begin(self.connection, self._patience)
         now, owner = self._execute(sql.EPOCH).fetchone()
         if now != epoch:
@@ -118,6 +144,7 @@ class Writer:
             raise fenced(self._name, epoch, now, owner)
 
     def _roll_back(self) -> None:
+        self._ids.clear()
         # FULL, IOERR and NOMEM may have rolled back already (https://www.sqlite.org/lang_transaction.html).
         if self.connection.in_transaction:
             self._execute("ROLLBACK")
@@ -153,6 +180,7 @@ class Writer:
         self._execute("SAVEPOINT statemachine_change")
         failure = self._perform(change)
         if failure is not None:
+            self._ids.clear()
             self._execute("ROLLBACK TO statemachine_change")
         self._execute("RELEASE statemachine_change")
         return failure
@@ -222,12 +250,13 @@ class Writer:
             return
         unchanged = (run.status, run.over, run.busy, run.due, run.incidents, run.paused, run.held)
         written = (run.version, run.definition, states, run.seq, run.updated, run.snapshot)
-        if self._changes(sql.UPDATE_RUN, (*written, run.run, expected, run.workflow, *unchanged)):
+        place = (self._id(run.run), run.run, expected)
+        if self._changes(sql.UPDATE_RUN, (*written, *place, run.workflow, *unchanged)):
             return
-        whole = (*columns, run.run, expected, run.workflow)
+        whole = (*columns, *place, run.workflow)
         if self._changes(sql.UPDATE_RUN_WHOLE, whole):
             return
-        if self._changes(sql.RENAME_WORKFLOW, (run.workflow, run.run, expected)):
+        if self._changes(sql.RENAME_WORKFLOW, (run.workflow, *place)):
             self._execute(sql.UPDATE_RUN_WHOLE, whole)
             return
         raise Stale(self._stale(run, expected))
@@ -236,8 +265,24 @@ class Writer:
         columns = (*columns, run.run, run.workflow, run.started, run.input, tags_text(run.tags))
         if not self._changes(sql.INSERT_RUN, columns):
             raise Stale(self._stale(run, -1))
+        row = self._know(run.run, self._cursor.lastrowid)
         for name, value in run.tags.items():
-            self._execute(sql.INSERT_TAG, (name, value, run.started, run.run))
+            self._execute(sql.INSERT_TAG, (name, value, run.started, row))
+
+    def _id(self, run: str) -> int | None:
+        """The row of a run; None when it has none."""
+        known = self._ids.get(run)
+        if known is not None:
+            return known
+        row = self._execute(sql.RUN_ID, (run,)).fetchone()
+        return None if row is None else self._know(run, row[0])
+
+    def _know(self, run: str, row: int | None) -> int | None:
+        if row is not None:
+            if len(self._ids) >= KNOWN:
+                self._ids.clear()
+            self._ids[run] = row
+        return row
 
     def _stale(self, run: RunRecord, expected: int) -> str:
         row = self._execute(sql.RUN_SEQ, (run.run,)).fetchone()
@@ -258,7 +303,7 @@ class Writer:
             execute(
                 sql.INSERT_ENTRY,
                 (
-                    entry.run,
+                    self._id(entry.run),
                     entry.seq,
                     entry.at,
                     entry.kind,
@@ -272,7 +317,7 @@ class Writer:
                 ),
             )
         for seen in change.seen:
-            execute(sql.INSERT_SEEN, (seen.run, seen.id, seen.seq, seen.verdict))
+            execute(sql.INSERT_SEEN, (self._id(seen.run), seen.id, seen.seq, seen.verdict))
         for answer in change.answers:
             execute(sql.ANSWER, (answer.verdict, answer.answer, answer.number))
         for message in change.messages:

@@ -20,6 +20,7 @@ from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resu
 from statemachine.runner.body import Body, Watcher
 from statemachine.runner.clock import to_micros
 from statemachine.runner.looking import AsyncLooking, Entries, state_name
+from statemachine.runner.mover import Loaded
 from statemachine.runner.operations import REMEMBER, PruneBody, Pruning
 from statemachine.runner.post import Post
 from statemachine.runner.recording import Asked
@@ -265,23 +266,26 @@ class AsyncRunner(AsyncLooking):
         self._body.check()
         try:
             async with asyncio.timeout(timeout):
-                await self._over(run)
+                ended = await self._over(run)
         except TimeoutError:
             record = await self.record(run)
             if not record.over:
                 raise NotOver(run, record.status, record.states, timeout or 0.0) from None
-        view = await self.look(run)
-        return Result(view.status, view.state, view.data, view.error)
+            ended = None
+        if ended is not None:
+            return Result.of(ended.record, ended.snapshot)
+        record = await self.record(run)
+        return Result.of(record, self._body.workflows.named(record.workflow).stored.thaw(record.snapshot))
 
-    async def _over(self, run: str) -> None:
+    async def _over(self, run: str) -> Loaded | None:
+        """Wait for the end of a run; what it ended as, where it is in memory."""
         if self._body.owner:
-            await self._body.ended(run)
-            return
+            return await self._body.ended(run)
         while True:
             self._body.check()
             record = await self._body.io(lambda: self._body.journal.run(run))
             if record is not None and record.over:
-                return
+                return None
             await asyncio.sleep(_POLL)
 
     async def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:

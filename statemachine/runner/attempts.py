@@ -1,4 +1,4 @@
-"""How an attempt may end without a result and without an exception of its own, as exceptions like any other."""
+"""An attempt of a step, and how it may end without a result: as exceptions like any other."""
 
 from __future__ import annotations
 
@@ -6,10 +6,38 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import attrs
+
 from statemachine.macrostep import failure_of
 from statemachine.snapshot import Failure
 
 T = TypeVar("T")
+
+
+@attrs.define(eq=False)
+class Attempt:
+    """One attempt that runs here: a task, and for a sync function its thread."""
+
+    number: int
+    undo: bool
+    task: asyncio.Task[None] = attrs.field(init=False)
+    thread: asyncio.Future[Any] | None = None
+    stopped: bool = False
+    """It was asked to stop: its run goes on without it, or the runner closes."""
+    expired: bool = False
+    """Its time was over."""
+    told: bool = False
+    """Its run was told what came of it."""
+
+    def stop(self) -> None:
+        """Cancel it for good."""
+        self.stopped = True
+        self.task.cancel()
+
+    def expire(self) -> None:
+        """Cancel it because its time is over."""
+        self.expired = True
+        self.task.cancel()
 
 
 class StepTimeout(TimeoutError):

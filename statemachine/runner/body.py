@@ -18,11 +18,11 @@ from statemachine.runner import recovery
 from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.inbox import Inbox
+from statemachine.runner.logs import fields, tell_moved
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
-from statemachine.runner.waiting import first_of
 from statemachine.runner.writer import Writer
 from statemachine.transition import outstanding
 
@@ -69,7 +69,7 @@ class Body:
         self.steps = Steps(self.writer, clock, options.threads)
         self.inbox = Inbox(self.writer, options.poll)
         self.owner = False
-        self._over: dict[str, set[asyncio.Future[None]]] = {}
+        self._over: dict[str, set[asyncio.Future[Loaded]]] = {}
         self._watchers: dict[str, set[Watcher]] = {}
         self._pid = os.getpid()
         self._claimed = False
@@ -170,7 +170,7 @@ class Body:
                 command.step,
                 run,
                 recovery.SUSPECT,
-                extra=_fields(loaded.record.workflow, run, command.step, command.attempt),
+                extra=fields(loaded.record.workflow, run, command.step, command.attempt),
             )
             await self.writer.ask(recovery.alone(run, command.visit), must=True)
             self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
@@ -264,16 +264,25 @@ class Body:
         """Have a run that turned out to be held listed as that."""
         await self.writer.ask(Holding(held.run, held.reason), must=True)
 
-    async def ended(self, run: str) -> None:
-        """Wait for the end of a run, as the one that moves it. Raises NoSuchRun, RunnerClosed."""
-        over = asyncio.get_running_loop().create_future()
+    async def ended(self, run: str) -> Loaded | None:
+        """Wait for the end of a run, as the one that moves it.
+
+        Returns:
+            The run as it ended; None when it was over before and is to be read.
+
+        Raises:
+            NoSuchRun, RunnerClosed
+        """
+        over: asyncio.Future[Loaded] = asyncio.get_running_loop().create_future()
         self._over.setdefault(run, set()).add(over)
         try:
+            kept = self.mover.kept(run)
+            if kept is not None:
+                return kept if kept.record.over else await over
             record = await self.io(lambda: self.journal.run(run))
             if record is None:
                 raise NoSuchRun(run, self.journal.name)
-            if not record.over:
-                await over
+            return None if record.over else await over
         finally:
             _forget(self._over, run, over)
 
@@ -296,7 +305,8 @@ class Body:
     def _perform(self, moved: Moved) -> None:
         loaded, outcome = moved.loaded, moved.outcome
         record = loaded.record
-        self._log(moved)
+        if log.isEnabledFor(logging.DEBUG) or moved.opened:
+            tell_moved(moved)
         for command in outcome.commands:
             self._command(loaded, command)
         self._note_due(record.due)
@@ -307,7 +317,7 @@ class Body:
         if record.over:
             for future in self._over.pop(record.run, ()):
                 if not future.done():
-                    future.set_result(None)
+                    future.set_result(loaded)
 
     def _command(self, loaded: Loaded, command: object) -> None:
         if isinstance(command, RunStep):
@@ -319,27 +329,6 @@ class Body:
         elif isinstance(command, Send):
             self.inbox.wake()
 
-    def _log(self, moved: Moved) -> None:
-        snapshot, entry = moved.outcome.snapshot, moved.entry
-        step = None if entry.kind == "event" else entry.name or None
-        log.debug(
-            "%s run %s: %s -> %s",
-            snapshot.workflow,
-            snapshot.run,
-            f"{entry.kind} {entry.name}".rstrip(),
-            ", ".join(snapshot.states),
-            extra=_fields(snapshot.workflow, snapshot.run, step, None),
-        )
-        for incident in moved.opened:
-            log.error(
-                "%s run %s needs a person: incident %d (%s)",
-                snapshot.workflow,
-                snapshot.run,
-                incident.number,
-                incident.kind,
-                extra=_fields(snapshot.workflow, snapshot.run, incident.step, None),
-            )
-
     # Deadlines, messages, ownership.
 
     async def _watch_deadlines(self) -> None:
@@ -348,7 +337,11 @@ class Body:
             if self._due is None or self._due > now:
                 look = now + LOOK if self._due is None else min(now + LOOK, self._due)
                 self._due_changed.clear()
-                await first_of(self.clock.sleep_until(from_micros(look)), self._due_changed.wait())
+                alarm = self.clock.call_at(from_micros(look), self._due_changed.set)
+                try:
+                    await self._due_changed.wait()
+                finally:
+                    alarm.cancel()
                 continue
             await self.inbox.take()  # an event that was acknowledged before a deadline beats it
             due: list[tuple[int, str]] = await self.writer.ask(Reading(_due(now)), must=True)
@@ -361,7 +354,7 @@ class Body:
                 except (JournalError, RunnerClosed):
                     raise
                 except Exception as error:  # one run's deadline must not stop the others
-                    log.exception("A deadline of run %s could not be taken", run, extra=_fields(None, run, None, None))
+                    log.exception("A deadline of run %s could not be taken", run, extra=fields(None, run))
                     await self.writer.ask(Holding(run, f"its deadline could not be taken: {error}"), must=True)
             self._due = None  # what is committed from here on says so itself
             self._note_due(await self.writer.ask(Reading(lambda mover: mover.journal.next_due()), must=True))
@@ -387,8 +380,3 @@ def _forget(kept: dict[str, set[T]], run: str, one: T) -> None:
 
 def _due(before: int) -> Callable[[Mover], list[tuple[int, str]]]:
     return lambda mover: mover.journal.due(before, PAGE)
-
-
-def _fields(workflow: str | None, run: str, step: str | None, attempt: int | None) -> dict[str, Any]:
-    """Fields of a log record. Never a payload."""
-    return {"workflow": workflow, "run": run, "step": step, "attempt": attempt}

@@ -5,11 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+
+
+class Alarm(Protocol):
+    """A call that a clock was asked to make."""
+
+    def cancel(self) -> None:
+        """Do not make it."""
+        ...
 
 
 class Clock(Protocol):
@@ -19,8 +28,8 @@ class Clock(Protocol):
         """The time, UTC."""
         ...
 
-    async def sleep_until(self, time: datetime) -> None:
-        """Come back when this clock has reached that time (UTC)."""
+    def call_at(self, time: datetime, call: Callable[[], object]) -> Alarm:
+        """Call on the running loop when this clock has reached that time (UTC)."""
         ...
 
     def chance(self) -> float:
@@ -39,9 +48,9 @@ class SystemClock:
         """The time, UTC."""
         return datetime.now(UTC)
 
-    async def sleep_until(self, time: datetime) -> None:
-        """Sleep on the running loop."""
-        await asyncio.sleep(max(0.0, (time - self.now()).total_seconds()))
+    def call_at(self, time: datetime, call: Callable[[], object]) -> Alarm:
+        """Call on the running loop at that time (UTC)."""
+        return asyncio.get_running_loop().call_later((time - self.now()).total_seconds(), call)
 
     def chance(self) -> float:
         """A random number from 0 to 1."""

@@ -5,7 +5,8 @@ And whether it can go on with a run made under another hash.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -13,11 +14,41 @@ import attrs
 from persistence import Codec
 from statemachine.chart import chart_of
 from statemachine.data import overlay
-from statemachine.definition import Definition
+from statemachine.definition import Definition, StepSpec
 from statemachine.errors import UndeclaredEvent, UnknownWorkflow
 from statemachine.runner.stored import Stored
 from statemachine.snapshot import Snapshot
 from statemachine.workflow import Workflow, bind
+
+
+@attrs.frozen(eq=False)
+class Work:
+    """A function that is called: a step's, or its undo's."""
+
+    function: Callable[..., Any]
+    later: bool
+    """It is `async def`, and awaited on the loop."""
+
+    @classmethod
+    def of(cls, definition: Definition, name: str) -> Work:
+        """The function of that name."""
+        function = definition.code.functions[name]
+        return cls(function, inspect.iscoroutinefunction(function))
+
+
+@attrs.frozen(eq=False)
+class HostedStep:
+    """A step with its functions, looked up once."""
+
+    spec: StepSpec
+    work: Work
+    undo: Work | None
+
+    @classmethod
+    def of(cls, definition: Definition, spec: StepSpec) -> HostedStep:
+        """A step of a definition that is bound."""
+        undo = None if spec.undo is None else Work.of(definition, spec.undo.function)
+        return cls(spec, Work.of(definition, spec.function), undo)
 
 
 @attrs.frozen(eq=False)
@@ -28,6 +59,7 @@ class Hosted:
     stored: Stored
     kind: type[Workflow[Any]] | None
     names: Mapping[Any, str]
+    steps: Mapping[str, HostedStep]
 
     def event_name(self, event: object) -> str:
         """The stored name of an event. Raises UndeclaredEvent."""
@@ -117,6 +149,7 @@ class Workflows:
                 stored=Stored(definition, codec, limit, verify=verify),
                 kind=None if isinstance(one, Definition) else type(one),
                 names={kind: name for name, kind in definition.code.events.items()},
+                steps={spec.name: HostedStep.of(definition, spec) for spec in definition.steps},
             )
             for name in (definition.name, *definition.was):
                 if name in self._by_name:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from persistence import JournalError, MessageRecord
 from statemachine.errors import RunHeld, RunnerClosed, StateMachineError, UnknownWorkflow
+from statemachine.runner.logs import fields
 from statemachine.runner.mover import Mover
 from statemachine.runner.requests import Answering, Holding, Reading, from_message
 from statemachine.runner.waiting import first_of
@@ -72,7 +73,7 @@ class Inbox:
         try:
             request = from_message(self._writer.mover, message)
         except UnknownWorkflow as error:
-            log.warning("The start of run %s waits: %s", message.run, error, extra=_fields(message))
+            log.warning("The start of run %s waits: %s", message.run, error, extra=fields(None, message.run))
             self._unstarted.add(message.run)
         except Exception as error:  # noqa: BLE001 -- whatever a client has put must not stop the others
             self._answer(message, error)
@@ -89,15 +90,12 @@ class Inbox:
 
     def _answer(self, message: MessageRecord, error: BaseException) -> None:
         kind = type(error).__qualname__
-        log.warning("Message %s to run %s was refused: %s", message.id, message.run, kind, extra=_fields(message))
+        log.warning(
+            "Message %s to run %s was refused: %s", message.id, message.run, kind, extra=fields(None, message.run)
+        )
         verdict = "refused" if isinstance(error, StateMachineError) else "failed"
         self._writer.tell(Answering(message.run, message.number, verdict, str(error)))
 
 
 def _after(number: int) -> Callable[[Mover], list[MessageRecord]]:
     return lambda mover: mover.journal.inbox(number, PAGE)
-
-
-def _fields(message: MessageRecord) -> dict[str, object]:
-    """Fields of a log record. Never a payload."""
-    return {"workflow": None, "run": message.run, "step": None, "attempt": None}

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
-import attrs
 import msgspec
 
 from persistence import (
@@ -44,8 +43,7 @@ Work = Callable[[Any], Change]
 NOT_GIVEN = "its workflow was not given to this runner"
 
 
-@attrs.frozen(eq=False)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, eq=False):
     """A run as it was last committed, or as a draft of this batch has it."""
 
     record: RunRecord
@@ -62,8 +60,7 @@ class Loaded:
             raise RunHeld(record.run, record.workflow, reason) from error
 
 
-@attrs.frozen(eq=False)
-class Moved:
+class Moved(msgspec.Struct, frozen=True, eq=False):
     """A transition that was committed, for whoever performs its commands."""
 
     loaded: Loaded
@@ -73,21 +70,19 @@ class Moved:
     """The incidents that it opened."""
 
 
-@attrs.define(eq=False)
-class Plan:
+class Plan(msgspec.Struct, eq=False):
     """What a request comes to: changes to commit, and what to answer when they are."""
 
     answer: Any = None
-    changes: list[Change | Work] = attrs.field(factory=list[Change | Work])
-    moved: list[Moved] = attrs.field(factory=list[Moved])
+    changes: list[Change | Work] = []
+    moved: list[Moved] = []
     made: Change | None = None
     """What a `Work` among the changes came to."""
     again: bool = False
     """Nothing can be said yet: ask again in the next batch."""
 
 
-@attrs.frozen(eq=False)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, eq=False):
     """What became of a request: an answer or an error, and the transitions made; or it must be asked again.
 
     `Stale` as the error: its run was not where it was read; asked again, it is read anew.
@@ -200,15 +195,16 @@ class Mover:
         broken: set[str] = set()
         for plan in plans:
             if isinstance(plan, BaseException):
-                replies.append(Reply(error=plan))
+                replies.append(Reply(None, plan))
                 continue
             mine = list(islice(left, len(plan.changes)))
-            error = next((failure for failure in mine if failure is not None), None)
-            # Each transition has its own change, in front of those that have none.
-            moved = [moved for moved, failure in zip(plan.moved, mine, strict=False) if failure is None]
-            replies.append(Reply(answer=plan.answer, error=error, moved=moved, again=plan.again))
-            if error is not None:
+            error, moved = None, plan.moved
+            if any(mine):
+                error = next(failure for failure in mine if failure is not None)
+                # Each transition has its own change, in front of those that have none.
+                moved = [moved for moved, failure in zip(plan.moved, mine, strict=False) if failure is None]
                 broken.update(moved.loaded.record.run for moved in plan.moved)
+            replies.append(Reply(plan.answer, error, moved, plan.again))
             for one in moved:
                 self._keep(one.loaded)
         for run in broken:
@@ -225,6 +221,10 @@ class Mover:
         """Throw away what is in memory; the journal has it."""
         self._cache.clear()
         self._drafts.clear()
+
+    def kept(self, run: str) -> Loaded | None:
+        """The run as it was committed last, where it is in memory. Any thread may ask."""
+        return self._cache.get(run)
 
     # What requests plan with.
 
@@ -339,11 +339,7 @@ class Mover:
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
-        ended = tuple(
-            (run, visit)
-            for run, visit in self.crashed
-            if run == record.run and all(pending.visit != visit for pending in snapshot.pending)
-        )
+        ended = self._ended(record.run, snapshot) if self.crashed else ()
         change = Change(
             run=record,
             expected=before.seq,
@@ -357,6 +353,11 @@ class Mover:
         )
         opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
         return change, Moved(Loaded(record, snapshot, hosted), outcome, entry, opened)
+
+    def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
+        """The visits of the run with an attempt record, whose step nobody waits for any more."""
+        waiting = {pending.visit for pending in snapshot.pending}
+        return tuple((name, visit) for name, visit in self.crashed if name == run and visit not in waiting)
 
 
 def _changes(plans: list[Plan | BaseException]) -> Iterator[tuple[Plan, Change | Work]]:

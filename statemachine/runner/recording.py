@@ -9,7 +9,7 @@ import attrs
 
 from persistence import EntryRecord, MessageRecord, RunRecord
 from statemachine.commands import Command, Send
-from statemachine.inputs import Elapsed, Input, Received, Stopped, UndoFailed, Undone
+from statemachine.inputs import Elapsed, Failed, Input, Lost, Received, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.runner.clock import to_micros
 from statemachine.runner.hosted import Hosted
 from statemachine.snapshot import Snapshot
@@ -32,7 +32,6 @@ NOBODY = Asked()
 
 def record_of(before: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], raw: bytes) -> RunRecord:
     """A run's record after a transition."""
-    undoing = snapshot.undoing
     return RunRecord(
         run=snapshot.run,
         workflow=snapshot.workflow,
@@ -42,13 +41,8 @@ def record_of(before: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], raw: b
         states=snapshot.states,
         seq=snapshot.seq,
         over=snapshot.over,
-        busy=not snapshot.over
-        and (
-            any(not pending.waiting and not pending.incident for pending in snapshot.pending)
-            or bool(snapshot.stopping)
-            or (undoing is not None and not undoing.waiting and not undoing.incident)
-        ),
-        due=min(to_micros(timer.due) for timer in snapshot.timers) if snapshot.timers else None,
+        busy=not snapshot.over and _busy(snapshot),
+        due=to_micros(min([timer.due for timer in snapshot.timers])) if snapshot.timers else None,
         incidents=len(snapshot.incidents),
         paused=snapshot.paused,
         started=before.started,
@@ -57,6 +51,15 @@ def record_of(before: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], raw: b
         tags=before.tags,
         snapshot=raw,
     )
+
+
+def _busy(snapshot: Snapshot[Any]) -> bool:
+    """Whether it has work that a runner must take up at once when it starts."""
+    for pending in snapshot.pending:
+        if not pending.waiting and not pending.incident:
+            return True
+    undoing = snapshot.undoing
+    return bool(snapshot.stopping) or (undoing is not None and not undoing.waiting and not undoing.incident)
 
 
 def entry_of(record: RunRecord, told: Input, before: Snapshot[Any], body: bytes, asked: Asked) -> EntryRecord:
@@ -78,14 +81,14 @@ def entry_of(record: RunRecord, told: Input, before: Snapshot[Any], body: bytes,
 
 def _name(told: Input, before: Snapshot[Any]) -> str:
     """The event, step or timer that an input is about; of a timer the event it raises, or the step it tries again."""
+    if isinstance(told, (Succeeded, Failed, Lost)):
+        return told.step
     if isinstance(told, Received):
         return told.occurrence.name
     if isinstance(told, Elapsed):
         timer = next((timer for timer in before.timers if timer.number == told.timer), None)
         return "" if timer is None else timer.event or _step(before, timer.visit)
-    if isinstance(told, Stopped | Undone | UndoFailed):
-        return _step(before, told.visit)
-    return str(getattr(told, "step", ""))
+    return _step(before, told.visit) if isinstance(told, (Stopped, Undone, UndoFailed)) else ""
 
 
 def _step(snapshot: Snapshot[Any], visit: int) -> str:
@@ -98,6 +101,9 @@ def _step(snapshot: Snapshot[Any], visit: int) -> str:
 
 def messages_of(commands: Sequence[Command], record: RunRecord, hosted: Hosted) -> tuple[MessageRecord, ...]:
     """The events a transition sends to runs, for the same commit."""
+    sends = [command for command in commands if isinstance(command, Send)]
+    if not sends:
+        return ()
     return tuple(
         MessageRecord(
             run=command.to or record.run,
@@ -108,6 +114,5 @@ def messages_of(commands: Sequence[Command], record: RunRecord, hosted: Hosted) 
             at=record.updated,
             actor=record.run,
         )
-        for command in commands
-        if isinstance(command, Send)
+        for command in sends
     )

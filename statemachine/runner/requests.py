@@ -148,8 +148,7 @@ class Sending:
         return NotAccepted(self.run, snapshot.states, name, accepted, refusal(definition, snapshot, name))
 
 
-@attrs.frozen(eq=False)
-class Telling:
+class Telling(msgspec.Struct, frozen=True, eq=False):
     """Tell a run what the runner knows: an outcome, a timer, a stop. Answers the verdict."""
 
     run: str

@@ -8,15 +8,12 @@ outlives its timeout is waited for before anything else is tried for that visit.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-
-import attrs
 
 from statemachine.commands import CancelStep, RunStep, Undo
 from statemachine.data import changed
@@ -24,9 +21,18 @@ from statemachine.definition import StepSpec
 from statemachine.errors import NotStored, RefusedVerb, RunnerClosed
 from statemachine.events import Call
 from statemachine.inputs import Failed, Stopped, Succeeded, UndoFailed, Undone
-from statemachine.runner.attempts import Raised, StepCancelled, StepTimeout, contained, contained_later, failure_told
+from statemachine.runner.attempts import (
+    Attempt,
+    Raised,
+    StepCancelled,
+    StepTimeout,
+    contained,
+    contained_later,
+    failure_told,
+)
 from statemachine.runner.clock import Clock
-from statemachine.runner.hosted import Hosted
+from statemachine.runner.hosted import Hosted, Work
+from statemachine.runner.logs import fields
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
 from statemachine.runner.writer import Writer
@@ -35,17 +41,7 @@ from statemachine.snapshot import Snapshot
 log = logging.getLogger("statemachine")
 FAREWELL = 5.0
 """Seconds that a cancelled step is given to end when the runner closes."""
-Attempting = Callable[[], Coroutine[Any, Any, None]]
-
-
-@attrs.define(eq=False)
-class _Attempt:
-    task: asyncio.Task[None]
-    number: int
-    undo: bool
-    thread: asyncio.Future[Any] | None = None
-    cancelled: bool = False
-    told: bool = False
+Attempting = Callable[[Attempt], Coroutine[Any, Any, None]]
 
 
 class Steps:
@@ -55,7 +51,7 @@ class Steps:
         self._writer = writer
         self._clock = clock
         self._threads = Threads(threads)
-        self._running: dict[tuple[str, int], _Attempt] = {}
+        self._running: dict[tuple[str, int], Attempt] = {}
         self._waiting: list[Callable[[], None]] | None = None
         self._closing = False
 
@@ -95,10 +91,9 @@ class Steps:
         """Cancel an attempt; the run is told when it has ended."""
         there = self._running.get((run, command.visit))
         if there is None or there.undo:
-            self._tell(run, Stopped(command.visit))
+            self._writer.tell(Telling(run, Stopped(command.visit)))
         else:
-            there.cancelled = True
-            there.task.cancel()
+            there.stop()
 
     async def quiet(self, run: str, visit: int, patience: float) -> None:
         """Come back when no attempt of this visit runs here, or after so many seconds."""
@@ -108,58 +103,54 @@ class Steps:
 
     def _begin(self, run: str, visit: int, number: int, work: Attempting, *, undo: bool) -> None:
         before = self._running.get((run, visit))
-        attempt = _Attempt(asyncio.get_running_loop().create_task(_after(before, work)), number, undo)
+        attempt = Attempt(number, undo)
+        begun = work(attempt) if before is None else _after(before, attempt, work)
+        attempt.task = asyncio.get_running_loop().create_task(begun)
         self._running[(run, visit)] = attempt
         attempt.task.add_done_callback(lambda _: self._ended(run, visit, attempt))
 
-    def _ended(self, run: str, visit: int, attempt: _Attempt) -> None:
+    def _ended(self, run: str, visit: int, attempt: Attempt) -> None:
         if self._running.get((run, visit)) is attempt:
             del self._running[(run, visit)]
         if attempt.task.cancelled():
-            if not self._closing and not attempt.told and attempt.cancelled:
-                self._tell(run, Stopped(visit))
+            if not self._closing and not attempt.told and attempt.stopped:
+                self._writer.tell(Telling(run, Stopped(visit)))
         elif (error := attempt.task.exception()) is not None:
             log.error("An attempt ended in an error of the runner", exc_info=error)
 
-    def _tell(self, run: str, told: Succeeded | Failed | Stopped | Undone | UndoFailed) -> None:
-        attempt = self._running.get((run, told.visit))
-        if attempt is not None and attempt.task is asyncio.current_task():
-            attempt.told = True
+    def _tell(self, attempt: Attempt, run: str, told: Succeeded | Failed | Undone | UndoFailed) -> None:
+        attempt.told = True
         self._writer.tell(Telling(run, told))
 
     # Forward.
 
-    async def _forward(self, hosted: Hosted, snapshot: Snapshot[Any], command: RunStep) -> None:
-        step = next(step for step in hosted.definition.steps if step.name == command.step)
+    async def _forward(self, hosted: Hosted, snapshot: Snapshot[Any], command: RunStep, attempt: Attempt) -> None:
+        hosted_step = hosted.steps[command.step]
+        step, work = hosted_step.spec, hosted_step.work
         pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
         base = pending.base if pending.moved else snapshot.data
-        function = hosted.definition.code.functions[step.function]
-        await self._room(step.kind, function)
+        await self._room(step, work)
         timeout, deadline = self._patience(step, pending.since)
         call = Call(key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline)
         if step.kind == "transactional":
-            await self._transact(
-                hosted, snapshot.run, step, command, lambda connection: function(base, connection, call)
-            )
+            await self._transact(hosted, snapshot.run, command, attempt, lambda there: work.function(base, there, call))
             return
+        told: Succeeded | Failed
         try:
-            result = await self._perform(snapshot.run, command.visit, timeout, function, base, call)
-        except asyncio.CancelledError as error:
-            if _asked_to_stop():
-                raise
-            self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, StepCancelled(error)))
+            result = await self._perform(attempt, work, timeout, deadline, base, call)
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
-            self._tell(snapshot.run, self._failure(hosted, snapshot.run, step, command, error))
+            told = self._failure(hosted, snapshot.run, step, command, error)
         else:
-            self._tell(snapshot.run, self._success(hosted, snapshot.run, step, command, base=base, result=result))
-        await self._thread_over(snapshot.run, command.visit)
+            told = self._success(hosted, snapshot.run, step, command, base=base, result=result)
+        self._tell(attempt, snapshot.run, told)
+        await self._thread_over(attempt, snapshot.run, command.visit)
 
-    async def _room(self, kind: str, function: Callable[..., Any]) -> None:
+    async def _room(self, step: StepSpec, work: Work) -> None:
         """Wait until there is a thread for a sync function: its time begins when it does."""
-        if kind != "transactional" and not inspect.iscoroutinefunction(function):
+        if not work.later and step.kind != "transactional":
             await self._threads.room()
 
-    def _patience(self, step: StepSpec, since: Any) -> tuple[float, Any]:
+    def _patience(self, step: StepSpec, since: datetime | None) -> tuple[float, datetime]:
         """Seconds this attempt may take, and until when."""
         now = self._clock.now()
         timeout = step.timeout
@@ -167,53 +158,41 @@ class Steps:
             timeout = min(timeout, max(0.0, (since - now).total_seconds() + step.overall))
         return timeout, now + timedelta(seconds=timeout)
 
-    async def _perform(
-        self, run: str, visit: int, timeout: float, function: Callable[..., Any], *arguments: Any
-    ) -> Any:
-        """Call a step or an undo and wait for it, for at most `timeout` seconds."""
-        if inspect.iscoroutinefunction(function):
-            return await self._timed(contained_later(function(*arguments)), timeout)
-        thread = self._running[(run, visit)].thread = self._threads.submit(function, *arguments)
+    async def _perform(self, attempt: Attempt, work: Work, timeout: float, deadline: datetime, *arguments: Any) -> Any:
+        """Call a step or an undo and wait for it, for at most `timeout` seconds: until the deadline.
+
+        Raises:
+            StepTimeout: They are over.
+            StepCancelled: It was cancelled, and not from here.
+            CancelledError: The attempt was asked to stop.
+        """
+        alarm = self._clock.call_at(deadline, attempt.expire)
         try:
-            return await self._timed(asyncio.shield(thread), timeout)
-        except asyncio.CancelledError:
-            await self._outlast(thread)
-            if not thread.done():
+            if work.later:
+                return await contained_later(work.function(*arguments))
+            attempt.thread = self._threads.submit(work.function, *arguments)
+            return await asyncio.shield(attempt.thread)
+        except asyncio.CancelledError as error:
+            if attempt.stopped and attempt.thread is not None:
+                await self._outlast(attempt.thread)
+            if attempt.thread is not None and attempt.thread.done():
+                return attempt.thread.result()
+            if attempt.stopped:
                 raise
-            return thread.result()
-
-    async def _timed(self, work: Any, timeout: float) -> Any:
-        task = asyncio.ensure_future(work)
-        until = self._clock.now() + timedelta(seconds=timeout)
-        clock = asyncio.ensure_future(self._clock.sleep_until(until))
-        try:
-            await asyncio.wait({task, clock}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return await task
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                return await task
-            raise StepTimeout(timeout)
-        except asyncio.CancelledError:
-            if not task.done():
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    return await task
-            raise
+            raise StepTimeout(timeout) if attempt.expired else StepCancelled(error) from error
         finally:
-            clock.cancel()
+            alarm.cancel()
 
-    async def _thread_over(self, run: str, visit: int) -> None:
+    async def _thread_over(self, attempt: Attempt, run: str, visit: int) -> None:
         """Wait for a thread that has outlived its attempt, so that nothing starts beside it."""
-        thread = self._running[(run, visit)].thread
-        if thread is not None and not thread.done():
+        if attempt.thread is not None and not attempt.thread.done():
             log.warning(
                 "Visit %d of run %s waits for the thread of an attempt that has timed out",
                 visit,
                 run,
                 extra={"workflow": None, "run": run, "step": None, "attempt": None},
             )
-            await self._outlast(thread)
+            await self._outlast(attempt.thread)
 
     async def _outlast(self, thread: asyncio.Future[Any]) -> None:
         """Wait for the end of a thread, however often one is asked to hurry; not beyond the end of the runner."""
@@ -244,7 +223,7 @@ class Steps:
                 run,
                 command.attempt,
                 type(error).__qualname__,
-                extra=_fields(hosted, run, step.name, command.attempt),
+                extra=fields(hosted.definition.name, run, step.name, command.attempt),
             )
         return Failed(
             step=step.name,
@@ -257,8 +236,10 @@ class Steps:
         )
 
     async def _transact(
-        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, call: Callable[[Any], Any]
+        self, hosted: Hosted, run: str, command: RunStep, attempt: Attempt, call: Callable[[Any], Any]
     ) -> None:
+        step = hosted.steps[command.step].spec
+
         def work(connection: Any, snapshot: Snapshot[Any]) -> Succeeded:
             pending = next((pending for pending in snapshot.pending if pending.visit == command.visit), None)
             if pending is None or pending.waiting:
@@ -275,29 +256,28 @@ class Steps:
             return
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
             raised = error.error if isinstance(error, Raised) else error
-            self._tell(run, self._failure(hosted, run, step, command, raised, effect=False))
+            self._tell(attempt, run, self._failure(hosted, run, step, command, raised, effect=False))
 
     # Back.
 
-    async def _back(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo) -> None:
-        step = next(step for step in hosted.definition.steps if step.name == command.step)
+    async def _back(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo, attempt: Attempt) -> None:
+        step, work = hosted.steps[command.step].spec, hosted.steps[command.step].undo
         undo = step.undo
-        if undo is None:
-            self._tell(snapshot.run, Undone(command.visit))
+        if undo is None or work is None:
+            self._tell(attempt, snapshot.run, Undone(command.visit))
             return
         data = hosted.undo_data(snapshot)
-        function = hosted.definition.code.functions[undo.function]
-        await self._room(step.kind, function)
+        await self._room(step, work)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
         call = Call(
             key=command.key, run=snapshot.run, attempt=command.attempt, undoes=command.undoes, deadline=deadline
         )
         try:
             if step.kind == "transactional":
-                work = _undoing(command.visit, function, data, call)
-                await asyncio.shield(self._writer.ask(Transacting(snapshot.run, work), must=True))
+                undoing = _undoing(command.visit, work.function, data, call)
+                await asyncio.shield(self._writer.ask(Transacting(snapshot.run, undoing), must=True))
                 return
-            await self._perform(snapshot.run, command.visit, undo.timeout, function, data, call)
+            await self._perform(attempt, work, undo.timeout, deadline, data, call)
         except (RefusedVerb, RunnerClosed):
             return
         except Exception as caught:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
@@ -308,13 +288,14 @@ class Steps:
                 snapshot.run,
                 command.attempt,
                 type(error).__qualname__,
-                extra=_fields(hosted, snapshot.run, step.name, command.attempt),
+                extra=fields(hosted.definition.name, snapshot.run, step.name, command.attempt),
             )
             final = isinstance(error, undo.retry.never)
-            self._tell(snapshot.run, UndoFailed(command.visit, failure_told(error), self._clock.chance(), final=final))
+            failed = UndoFailed(command.visit, failure_told(error), self._clock.chance(), final=final)
+            self._tell(attempt, snapshot.run, failed)
         else:
-            self._tell(snapshot.run, Undone(command.visit))
-        await self._thread_over(snapshot.run, command.visit)
+            self._tell(attempt, snapshot.run, Undone(command.visit))
+        await self._thread_over(attempt, snapshot.run, command.visit)
 
     async def close(self, grace: float) -> None:
         """Let what runs finish for `grace` seconds, then cancel it; a thread that still runs then is left behind."""
@@ -323,30 +304,25 @@ class Steps:
         if tasks and grace > 0:
             await asyncio.wait(tasks, timeout=grace)
         self._closing = True
-        left = {attempt.task for attempt in self._running.values()}
-        for task in left:
-            task.cancel()
+        left = list(self._running.values())
+        for attempt in left:
+            attempt.stop()
         if left:
-            await asyncio.wait(left, timeout=FAREWELL)
+            await asyncio.wait({attempt.task for attempt in left}, timeout=FAREWELL)
         self._threads.close()
 
 
-def _asked_to_stop() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-async def _after(before: _Attempt | None, work: Attempting) -> None:
+async def _after(before: Attempt, attempt: Attempt, work: Attempting) -> None:
     """Do the work once an earlier attempt of the visit has ended, however it was asked to hurry."""
     cancelled: asyncio.CancelledError | None = None
-    while before is not None and not before.task.done():
+    while not before.task.done():
         try:
             await asyncio.wait({before.task})
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
         raise cancelled
-    await work()
+    await work(attempt)
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -363,8 +339,3 @@ def _undoing(visit: int, function: Callable[..., Any], data: Any, call: Call) ->
         return Undone(visit)
 
     return work
-
-
-def _fields(hosted: Hosted, run: str, step: str, attempt: int) -> dict[str, Any]:
-    """Fields of a log record. Never a payload."""
-    return {"workflow": hosted.definition.name, "run": run, "step": step, "attempt": attempt}

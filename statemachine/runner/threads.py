@@ -1,4 +1,4 @@
-"""Threads for sync steps: a bounded number, each step in one of them, and none that keeps its process from ending.
+"""Threads for what blocks: a bounded number, each call in one of them, and none that keeps its process from ending.
 
 A pool of the standard library's would not do: the interpreter waits at its end for whatever runs in one, so a call that
 never returns would keep a process alive that was told to end.
@@ -23,9 +23,11 @@ class Threads:
 
     Args:
         most: How many there are at most.
+        name: What they are for, in the names of the threads.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, name: str = "step") -> None:
+        self._name = name
         self._room = asyncio.Semaphore(most)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._free = 0
@@ -43,7 +45,7 @@ class Threads:
             self._free -= 1
         else:
             self._made += 1
-            threading.Thread(target=self._work, name=f"statemachine-step-{self._made}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"statemachine-{self._name}-{self._made}", daemon=True).start()
         self._jobs.put((loop, done, function, arguments))
         return done
 

@@ -113,6 +113,12 @@ class Result(Generic[D]):
     data: D
     error: Failure | None
 
+    @classmethod
+    def of(cls, record: RunRecord, snapshot: Snapshot[Any]) -> Result[Any]:
+        """From the record and the snapshot of a run that is over."""
+        error = snapshot.ending.failure if snapshot.ending else None
+        return cls("killed" if record.status == "killed" else snapshot.status, snapshot.states, snapshot.data, error)
+
 
 @attrs.frozen
 class Plain:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -19,6 +18,7 @@ import attrs
 from persistence import Busy, JournalError, Stale, Unwritable
 from statemachine.errors import RefusedVerb, RunnerClosed
 from statemachine.runner.mover import Moved, Mover, Reply, Request
+from statemachine.runner.threads import Threads
 
 log = logging.getLogger("statemachine")
 T = TypeVar("T")
@@ -28,6 +28,8 @@ PATIENCE = 10
 """How often a request is planned again because its run was not where it was read."""
 PAUSE = 0.1
 """Seconds until a journal that could not be used is tried again."""
+UNTIDY, UNTIDIEST = 200, 5_000
+"""Requests after which the journal's housekeeping is done when nothing waits, and when something does all the same."""
 NOT_NOW = (Busy, Unwritable)
 """Nothing was written, and it may go another time."""
 
@@ -35,7 +37,8 @@ NOT_NOW = (Busy, Unwritable)
 @attrs.define(eq=False)
 class _Waiting:
     request: Request
-    future: asyncio.Future[Any]
+    future: asyncio.Future[Any] | None
+    """None: nobody waits for the answer."""
     must: bool
     stale: int = 0
     """How often its run was not where it was read."""
@@ -55,7 +58,8 @@ class Writer:
         self._ready = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._thread = None if inline else ThreadPoolExecutor(1, thread_name_prefix="statemachine-writer")
+        self._thread = None if inline else Threads(1, "writer")
+        self._untidy = 0
         self._closed: str = ""
 
     def ask(self, request: Request, *, must: bool = False) -> asyncio.Future[Any]:
@@ -69,14 +73,18 @@ class Writer:
         if self._closed:
             future.set_exception(RunnerClosed(self._closed))
         else:
-            self._queue.append(_Waiting(request, future, must))
-            self._ready.set()
-            self._idle.clear()
+            self._put(_Waiting(request, future, must))
         return future
 
     def tell(self, request: Request) -> None:
         """Have something recorded that nobody waits for, as soon as the journal can be used."""
-        self.ask(request, must=True).add_done_callback(lambda told: _heard(request, told))
+        if not self._closed:
+            self._put(_Waiting(request, None, must=True))
+
+    def _put(self, waiting: _Waiting) -> None:
+        self._queue.append(waiting)
+        self._ready.set()
+        self._idle.clear()
 
     async def drained(self, patience: float) -> bool:
         """Whether nothing waits to be committed any more, after so many seconds at most."""
@@ -90,6 +98,7 @@ class Writer:
             await self._ready.wait()
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]
             if batch:
+                self._untidy += len(batch)
                 await self._commit(batch)
                 await asyncio.sleep(0)
             elif not self._closed:
@@ -105,7 +114,7 @@ class Writer:
             await self._postpone(batch, error)
         except JournalError as error:
             # Fenced, damaged, or nobody knows what is in it: what is in memory here is worth nothing any more.
-            self._refuse(batch, error)
+            _refuse_all(batch, error)
             self._lost(error)
         except Exception as error:
             log.exception("A batch could not be committed")
@@ -120,11 +129,13 @@ class Writer:
         """Do something with the journal: inline, or in the writer's thread."""
         if self._thread is None:
             return work(*arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        await self._thread.room()
+        answer: T = await self._thread.submit(work, *arguments)
+        return answer
 
     async def _postpone(self, batch: list[_Waiting], error: Exception) -> None:
         """Refuse those whose askers wait; the others, in their order, come again before everything else."""
-        self._refuse([waiting for waiting in batch if not waiting.must], error)
+        _refuse_all([waiting for waiting in batch if not waiting.must], error)
         self._requeue([waiting for waiting in batch if waiting.must])
         await asyncio.sleep(PAUSE)
 
@@ -147,33 +158,29 @@ class Writer:
             return True
         if reply.again or (waiting.must and isinstance(error, NOT_NOW)):
             return True
-        if waiting.future.done():
-            return False
-        if isinstance(error, RefusedVerb) and error.wait:
-            self._patient.setdefault(waiting.request.run, []).append(waiting)
-        elif error is not None:
-            waiting.future.set_exception(error)
+        if error is None:
+            if waiting.future is not None and not waiting.future.done():
+                waiting.future.set_result(reply.answer)
+        elif isinstance(error, RefusedVerb) and error.wait:
+            if waiting.future is None or not waiting.future.done():
+                self._patient.setdefault(waiting.request.run, []).append(waiting)
         else:
-            waiting.future.set_result(reply.answer)
+            _refuse(waiting, error)
         return False
 
     def _requeue(self, waiting: list[_Waiting]) -> None:
         self._queue.extendleft(reversed(waiting))
 
-    def _refuse(self, batch: Iterable[_Waiting], error: BaseException) -> None:
-        for waiting in batch:
-            if not waiting.future.done():
-                waiting.future.set_exception(error)
-
     def _refuse_waiting(self) -> None:
         waiting = [*self._queue, *(one for many in self._patient.values() for one in many)]
         self._queue.clear()
         self._patient.clear()
-        self._refuse(waiting, RunnerClosed(self._closed))
+        _refuse_all(waiting, RunnerClosed(self._closed))
 
     async def _tidy(self) -> None:
-        if self._queue:
+        if self._untidy < (UNTIDIEST if self._queue else UNTIDY):
             return
+        self._untidy = 0
         try:
             await self._with_journal(self.mover.journal.tidy, self.mover.epoch)
         except JournalError as error:
@@ -189,10 +196,20 @@ class Writer:
     def shut(self) -> None:
         """Give up the thread."""
         if self._thread is not None:
-            self._thread.shutdown(wait=True)
+            self._thread.close()
 
 
-def _heard(request: Request, told: asyncio.Future[Any]) -> None:
-    """Nobody waits for this answer, so what it failed with is told in the log."""
-    if not told.cancelled() and (error := told.exception()) is not None and not isinstance(error, RunnerClosed):
-        log.error("What happened to run %s could not be recorded: %s", request.run, type(error).__qualname__)
+def _refuse_all(batch: Iterable[_Waiting], error: BaseException) -> None:
+    for waiting in batch:
+        _refuse(waiting, error)
+
+
+def _refuse(waiting: _Waiting, error: BaseException) -> None:
+    """Raise it to whoever waits; where nobody does, it is told in the log."""
+    if waiting.future is None:
+        if not isinstance(error, RunnerClosed):
+            log.error(
+                "What happened to run %s could not be recorded: %s", waiting.request.run, type(error).__qualname__
+            )
+    elif not waiting.future.done():
+        waiting.future.set_exception(error)

@@ -5,10 +5,36 @@ from __future__ import annotations
 import asyncio
 import heapq
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
 _START = datetime(2030, 1, 1, tzinfo=UTC)
+_FEW = 64
+"""Alarms that are kept without a look at which of them are cancelled."""
+
+
+class _Alarm:
+    """A call that is to be made on a loop, unless it is cancelled before."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+        self._loop = loop
+        self._call: Callable[[], object] | None = call
+
+    @property
+    def cancelled(self) -> bool:
+        return self._call is None
+
+    def cancel(self) -> None:
+        self._call = None
+
+    def ring(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._make)
+
+    def _make(self) -> None:
+        if self._call is not None:
+            self._call()
 
 
 class VirtualClock:
@@ -33,7 +59,8 @@ class VirtualClock:
         self._lock = threading.Lock()
         self._order = count()
         self._names = count()
-        self._sleeping: list[tuple[datetime, int, asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self._alarms: list[tuple[datetime, int, _Alarm]] = []
+        self._most = _FEW
 
     def now(self) -> datetime:
         """The time, UTC."""
@@ -47,35 +74,31 @@ class VirtualClock:
         """A name that this clock gave to nobody before."""
         return f"n{next(self._names)}"
 
-    async def sleep_until(self, time: datetime) -> None:
-        """Come back when the clock has been moved so far."""
-        loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    def call_at(self, time: datetime, call: Callable[[], object]) -> _Alarm:
+        """Call on the running loop when the clock has been moved so far."""
+        alarm = _Alarm(asyncio.get_running_loop(), call)
         with self._lock:
-            if time <= self._now:
-                return
-            sleeping = (time, next(self._order), loop, woken)
-            heapq.heappush(self._sleeping, sleeping)
-        try:
-            await woken.wait()
-        finally:
-            self._forget(sleeping)
+            if time > self._now:
+                self._forget_cancelled()
+                heapq.heappush(self._alarms, (time, next(self._order), alarm))
+                return alarm
+        alarm.ring()
+        return alarm
 
-    def _forget(self, sleeping: tuple[datetime, int, asyncio.AbstractEventLoop, asyncio.Event]) -> None:
-        """Whoever was cancelled sleeps no more."""
-        with self._lock:
-            if sleeping in self._sleeping:
-                self._sleeping.remove(sleeping)
-                heapq.heapify(self._sleeping)
+    def _forget_cancelled(self) -> None:
+        """Now and then, so that a clock which is seldom moved does not keep what nobody waits for."""
+        if len(self._alarms) >= self._most:
+            self._alarms = [one for one in self._alarms if not one[2].cancelled]
+            heapq.heapify(self._alarms)
+            self._most = max(_FEW, 2 * len(self._alarms))
 
     def advance(self, duration: timedelta | float) -> None:
-        """Move the time on by a duration (seconds, when a number) and wake whoever has slept enough."""
+        """Move the time on by a duration (seconds, when a number) and make the calls that are due by then, in order."""
         step = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
         with self._lock:
             self._now += step
-            woken: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-            while self._sleeping and self._sleeping[0][0] <= self._now:
-                _, _, loop, event = heapq.heappop(self._sleeping)
-                woken.append((loop, event))
-        for loop, event in woken:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(event.set)
+            due: list[_Alarm] = []
+            while self._alarms and self._alarms[0][0] <= self._now:
+                due.append(heapq.heappop(self._alarms)[2])
+        for alarm in due:
+            alarm.ring()

@@ -262,13 +262,8 @@ def test_a_file_that_others_keep_from_wal_mode_is_busy(path: Path) -> None:
             SQLiteJournal(path, adopt=True, busy_timeout=0.02)
 
 
-def test_an_entry_that_cannot_be_read_is_damaged(journal: SQLiteJournal, epoch: int, path: Path) -> None:
-    """And so is a file whose header says that it has another format."""
-    journal.commit(epoch, [start("bad")])
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("UPDATE statemachine_entry SET states = '['")
-    with pytest.raises(Damaged, match=r"app\.db.*entry 1 of run 'bad'"):
-        journal.entries("bad")
+def test_another_file_format_is_damage() -> None:
+    """A header that says so has been written over."""
     assert isinstance(meaning(error(sqlite3.SQLITE_ERROR, "unsupported file format"), "x"), Damaged)
 
 
@@ -398,31 +393,3 @@ def test_a_message_whose_commit_is_declined_is_not_queued(journal: SQLiteJournal
     with pytest.raises(Busy):
         journal.put(a_message())
     assert journal.inbox(0, 10) == []
-
-
-@pytest.mark.parametrize("damage", ["states = 'review'", "tags = '{'", "seq = 'many'", "states = CAST(x'ff' AS TEXT)"])
-def test_a_row_that_cannot_be_read_is_damaged(journal: SQLiteJournal, epoch: int, path: Path, damage: str) -> None:
-    """The error names the file, and the run; the others are read."""
-    journal.commit(epoch, [start("bad"), start("good")])
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute(f"UPDATE statemachine_run SET {damage} WHERE run = 'bad'")
-    for read in (lambda: journal.run("bad"), lambda: journal.runs(Query())):
-        with pytest.raises(Damaged, match=r"app\.db.*'bad'"):
-            read()
-    assert journal.run("good") == a_run("good")
-
-
-@pytest.mark.parametrize("damage", ["'review'", "'5'", "'{'", "''", "CAST(x'ff' AS TEXT)"])
-def test_runs_whose_states_cannot_be_read_are_held_like_a_group(
-    journal: SQLiteJournal, epoch: int, path: Path, damage: str
-) -> None:
-    """So that nobody moves them, and the others go on."""
-    journal.commit(epoch, [start("bad", busy=True, due=1), start("good", busy=True, due=2)])
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute(f"UPDATE statemachine_run SET states = {damage} WHERE run = 'bad'")
-        groups = {group.states: group for group in journal.live()}
-        assert groups.keys() == {(), ("review",)}
-        journal.hold(epoch, groups[()], "damaged")
-        assert other.execute("SELECT run FROM statemachine_run WHERE held <> ''").fetchall() == [("bad",)]
-    assert journal.busy("", 9) == ["good"]
-    assert journal.next_due() == 2

@@ -263,7 +263,7 @@ def cancelled_in_a_step(desk: Desk) -> Run[Order]:
 
 @tells(
     errors.NotStored,
-    "Run 'o-1': data of shop cannot be stored: Expected `float`, got `null` - at `$.data.price`.",
+    "Run 'o-1': data of shop cannot be stored: Expected `float`, got `null` - at `$.price`.",
 )
 def _a_price_that_is_no_number(desk: Desk) -> None:
     desk.runner.start(Shop, Order("book", price=math.nan), id="o-1")
