@@ -1,4 +1,4 @@
-"""The diagrams in the documents, drawn from the workflows that stand there: `python -m tests.house.pictures` draws anew.
+"""The diagrams of the documents, from the workflows that stand there: `python -m tests.house.pictures` draws anew.
 
 A diagram stands below a line `<!-- diagram: NAME -->`, where NAME is a class of the same document.
 """
