@@ -14,10 +14,11 @@ Appendix D of the W3C Recommendation, in its own terms:
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from statemachine.chart import Arc, Node, Plan
+from statemachine.chart import Arc, Chart, Node, Plan
 from statemachine.commands import Forward, Invocation, Invoke, StopChild
 from statemachine.definition import Function
 from statemachine.errors import EndlessLoop, HandlerFailed, OtherData
@@ -196,11 +197,19 @@ def _finish(turn: Turn, node: Node) -> None:
         turn.status = "completed"
         return
     turn.internal.append(Occurrence(f"done.state.{parent}", done_data(turn, node), "platform"))
-    for above in turn.chart.nodes[parent].ancestors:
-        # A parallel state may be a region of another: SCXML 3.7.1 has the outer one done too.
-        if turn.chart.nodes[above].spec.kind != "parallel" or not turn.chart.in_final(above, turn.visits):
-            return
+    for above in joined(turn.chart, parent, turn.visits):
         turn.internal.append(Occurrence(f"done.state.{above}", None, "platform"))
+
+
+def joined(chart: Chart, region: str, active: Mapping[str, Any]) -> Iterator[str]:
+    """The parallel states that are done now that this region is, the innermost first.
+
+    A parallel state may be a region of another, which is then done, too (SCXML 3.4; appendix D looks one level up).
+    """
+    for above in chart.nodes[region].ancestors:
+        if chart.nodes[above].spec.kind != "parallel" or not chart.in_final(above, active):
+            return
+        yield above
 
 
 def leave_all(turn: Turn) -> Any:

@@ -6,6 +6,7 @@ One fault is told once, where it is: a state that only a lost transition leads t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from statemachine import wording
 from statemachine.chart import Arc, matches
@@ -228,7 +229,8 @@ def _led_to(case: Case, name: str) -> Iterator[str]:
     for arc in node.arcs:
         yield from _targets(case, arc.order)
     if node.spec.kind == "final":
-        done = {f"done.state.{ancestor}" for ancestor in node.ancestors[:2]}
+        joins = takewhile(lambda above: case.chart.nodes[above].spec.kind == "parallel", node.ancestors[1:])
+        done = {f"done.state.{ancestor}" for ancestor in (*node.ancestors[:1], *joins)}
         for order, transition in enumerate(case.definition.transitions):
             if done & set(transition.events) and order not in case.taken:
                 yield from _targets(case, order)

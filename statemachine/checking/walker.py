@@ -16,6 +16,7 @@ import attrs
 from statemachine.chart import Arc, Chart
 from statemachine.checking.places import Chain, Guards, History, Move, Place, outside, owners, picks, selections
 from statemachine.definition import Definition
+from statemachine.macrostep import joined
 
 TWICE = 2
 """How often one internal event may wait in a place; only an endless loop piles up more."""
@@ -232,9 +233,7 @@ class Walker:
             node = self.chart.nodes[name]
             if node.spec.kind == "final" and node.ancestors:
                 yield f"done.state.{node.ancestors[0]}"
-                above = node.ancestors[1] if len(node.ancestors) > 1 else None
-                if above and self.chart.nodes[above].spec.kind == "parallel" and self.chart.in_final(above, active):
-                    yield f"done.state.{above}"
+                yield from (f"done.state.{above}" for above in joined(self.chart, node.ancestors[0], active))
 
     def _active(self, leaves: tuple[str, ...]) -> set[str]:
         nodes = self.chart.nodes

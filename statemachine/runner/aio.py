@@ -297,7 +297,7 @@ class AsyncRunner(AsyncLooking):
             dry: Only count.
 
         Raises:
-            Refused, TimeoutError: Where another process moves the runs: it refused, or nobody took it.
+            Refused, NotAnswered: Where another process moves the runs: it refused, or nobody took it.
         """
         self._body.check()
         until = self._body.clock.now() + remember

@@ -87,7 +87,7 @@ class Post:
         await self.answer(run, put.number, _VERB_PATIENCE)
 
     async def prune(self, body: PruneBody) -> Pruned:
-        """Put a prune and wait for what was removed. Raises Refused, TimeoutError."""
+        """Put a prune and wait for what was removed. Raises Refused, NotAnswered."""
         raw, nonce = msgspec.json.encode(body), self._body.clock.nonce()
         put = await self._put("", nonce, "command", "prune", raw, connection=None, actor=None)
         await self.answer("", put.number, _VERB_PATIENCE)

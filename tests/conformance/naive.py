@@ -1,7 +1,7 @@
 """A second interpreter: appendix D of the W3C Recommendation, slow and plain, with sets and lists.
 
 Procedures have the appendix's names and order. It shares nothing with the core, which it is compared with. Where the
-appendix is not followed to the letter, `naive_entry` says so and why.
+appendix is not followed to the letter, `naive_entry` and `finish` say so and why.
 """
 
 from __future__ import annotations
@@ -199,12 +199,14 @@ class Naive(Content):
             return
         self.internal_queue.append(Event(f"done.state.{parent}", self.done_data(state), "platform"))
         grandparent = self.tree.parent[parent]
-        if (
+        while (
             grandparent is not None
             and self.tree.states[grandparent].kind == "parallel"
             and all(self.is_in_final_state(child) for child in self.tree.get_child_states(grandparent))
         ):
             self.internal_queue.append(Event(f"done.state.{grandparent}", None, "platform"))
+            # The appendix ends here; by 3.4 a parallel state whose last region is itself parallel is done as well.
+            grandparent = self.tree.parent[grandparent]
 
     def is_in_final_state(self, state: str) -> bool:
         """Whether a final child of it is active, or each of its regions is so."""

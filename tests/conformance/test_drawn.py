@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from statemachine import macrostep
 from statemachine.chart import Arc, Chart
@@ -16,6 +16,7 @@ from statemachine.turn import Turn
 from tests.conformance.agreement import PATIENCE, agree
 from tests.conformance.census import Watched
 from tests.conformance.drawing import ANEW, SAMPLE, Story, seeded, stories
+from tests.conformance.drawn import Drawn, DrawnMachine, DrawnState
 
 SEED = 20150901
 
@@ -28,11 +29,29 @@ def _impatient() -> Iterator[None]:
         yield
 
 
+def _region(name: str, event: str) -> DrawnState:
+    to_end = Drawn(events=(event,), targets=(f"{name}.end",))
+    children = (
+        DrawnState(name=f"{name}.on", kind="atomic", transitions=(to_end,)),
+        DrawnState(name=f"{name}.end", kind="final"),
+    )
+    return DrawnState(name=name, kind="compound", children=children, initial=Drawn(targets=(f"{name}.on",)))
+
+
+def _inner_last() -> Story:
+    inner = DrawnState(name="inner", kind="parallel", children=(_region("one", "a"),))
+    joined = Drawn(events=("done.state.outer",), targets=("end",))
+    outer = DrawnState(name="outer", kind="parallel", children=(inner, _region("two", "a.x")), transitions=(joined,))
+    machine = DrawnMachine(children=(outer, DrawnState(name="end", kind="final")), initial=Drawn(targets=("outer",)))
+    return machine, [("event", "a.x", 0), ("event", "a", 0)]
+
+
 @settings(
     max_examples=max(ANEW, settings().max_examples),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(stories())
+@example(_inner_last())
 def test_the_core_agrees_with_the_naive_interpreter(story: Story) -> None:
     """The same configuration, data, history, timers and commands after every event, also going on from bytes."""
     agree(*story)

@@ -67,6 +67,23 @@ def test_the_documents_python_runs(document: Path, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
+def test_every_document_is_found_from_the_readme() -> None:
+    """A page that nothing leads to is not read."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS if path.name != "README.md"]
+    assert [page for page in pages if f"]({page})" not in readme] == []
+
+
+def test_what_documents_link_to_exists() -> None:
+    """No link to a file that was moved or never written."""
+    links = {
+        (document, link)
+        for document in DOCUMENTS
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+    }
+    assert [link for document, link in links if not (document.parent / link).exists()] == []
+
+
 def test_the_commands_that_documents_name_exist() -> None:
     """Every `make` target in a document is one of the Makefile."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

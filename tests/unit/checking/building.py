@@ -63,6 +63,22 @@ def machine(
     )
 
 
+INNER_LAST = machine(
+    (
+        state("all", kind="parallel"),
+        state("all.inner", kind="parallel"),
+        *(compound("all.inner.one", "on"), state("all.inner.one.on"), final("all.inner.one.end")),
+        *(compound("all.two", "on"), state("all.two.on"), final("all.two.end")),
+        final("end"),
+    ),
+    (
+        arc("all.two.on", "A", "all.two.end"),
+        arc("all.inner.one.on", "done.state.all.two", "all.inner.one.end"),
+        arc("all", "done.state.all", "end", declared="joined"),
+    ),
+)
+"""The region that is done last is itself parallel."""
+
 SOUND = machine(
     (
         state("screening", defer=("Park",)),

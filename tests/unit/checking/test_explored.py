@@ -29,7 +29,7 @@ from statemachine.inputs import Begin, Elapsed, Failed, Input, Received, Succeed
 from statemachine.snapshot import Failure, Occurrence, Snapshot
 from statemachine.transition import start, transition
 from statemachine.turn import Turn
-from tests.unit.checking.building import arc, compound, final, machine, state
+from tests.unit.checking.building import INNER_LAST, arc, compound, final, machine, state
 from tests.unit.checking.drawn import EVENTS, definitions
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -148,6 +148,7 @@ BACK_AND_FORTH = machine(
 
 @given(definitions())
 @example(BACK_AND_FORTH)
+@example(INNER_LAST)
 def test_explorer_and_core_reach_the_same(definition: Definition) -> None:
     """Configurations, history and whether the pivot has happened are the same, and none is missed by either."""
     graph = explore(Walker(definition))

@@ -10,6 +10,7 @@ import pytest
 from statemachine.checking import CODES, check
 from statemachine.definition import Definition
 from tests.unit.checking.building import (
+    INNER_LAST,
     SOUND,
     arc,
     compound,
@@ -256,6 +257,12 @@ class TestRegions:
         found = only(with_state(regions(*JOINED), "both.b.three", kind="atomic"))
         assert (found.severity, found.code, found.about) == ("error", "never-joined", ("both", "both.b", "end"))
         assert "nothing in 'both.b' is final" in found.message
+
+    def test_a_region_that_is_itself_parallel(self) -> None:
+        """It may be the last to be done; what can never be done in it is told as one fault, with what lies behind."""
+        assert check(INNER_LAST).findings == ()
+        found = only(without_arcs(INNER_LAST, "all.inner.one.on", "done.state.all.two"))
+        assert (found.code, found.about) == ("unreachable", ("all.inner.one.end", "end"))
 
     def test_regions_that_finish_only_one_at_a_time(self) -> None:
         """Each can be done, but what finishes one sets the other back."""

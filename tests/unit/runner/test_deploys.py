@@ -191,6 +191,29 @@ def test_a_step_that_was_running_at_three_crashes_is_an_incident() -> None:
         until(run, "waiting")
 
 
+def test_of_steps_that_were_running_at_two_crashes_only_the_guilty_one_is_counted() -> None:
+    """They are begun one at a time, so the third crash is told of the one that ran, and the other goes on."""
+    world, journal = World(), MemoryJournal()
+    world.gate.clear()
+    for crash in range(1, 4):
+        mine = MemoryJournal(beside=journal)
+        with Runner(mine, [Shop(world)], grace=0.0) as runner:
+            if crash == 1:
+                runner.start(Shop, Order("book"), id="o-1")
+                runner.start(Shop, Order("lamp"), id="o-2")
+            begun(world, (2, 4, 5)[crash - 1])
+            mine.abandon()
+    assert len(world.calls) == 5, "one alone after the second crash"
+    guilty = world.calls[-1][1].run
+    other = {"o-1": "o-2", "o-2": "o-1"}[guilty]
+    world.gate.set()
+    with Runner(journal, [Shop(world)]) as runner:
+        until(runner.get(other), "waiting")
+        until_incident(runner.get(guilty))
+        assert not runner.get(other).incidents
+        assert [call.run for _, call in world.calls[5:]] == [other]
+
+
 def test_overdue_timers_fire_once_after_downtime(tmp_path: object) -> None:
     """Thirty days down: the deadline fires when somebody owns the file again."""
     clock, world = VirtualClock(), World()
