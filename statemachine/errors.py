@@ -37,6 +37,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_DEFINED_AGAIN = (
+    "Run all cells (or statements) that define the workflow, its data and its events; then close the runner and open "
+    "it again with the new class."
+)
+
 
 class StateMachineError(Exception):
     """Base of all errors of this package."""
@@ -121,11 +126,13 @@ class UnknownField(DataError):
 class UndeclaredEvent(StateMachineError):
     """An event of a type that the workflow does not declare."""
 
-    def __init__(self, workflow: str, event: str, declared: Iterable[str]) -> None:
+    def __init__(self, workflow: str, event: str, declared: Iterable[str], *, again: bool = False) -> None:
         self.workflow = workflow
         self.event = event
         super().__init__(
-            f"{workflow} does not declare the event {event!r}; it declares: {', '.join(declared) or 'none'}"
+            f"{workflow} declares another class called {event!r}: this one was defined again since. {_DEFINED_AGAIN}"
+            if again
+            else f"{workflow} does not declare the event {event!r}; it declares: {', '.join(declared) or 'none'}"
         )
 
 
@@ -288,10 +295,12 @@ class TooLarge(RunError):
 class UnknownWorkflow(StateMachineError, LookupError):
     """A workflow that was not given to this runner."""
 
-    def __init__(self, workflow: str, known: Iterable[str]) -> None:
+    def __init__(self, workflow: str, known: Iterable[str], *, again: bool = False) -> None:
         super().__init__(
-            f"This runner was not given workflow {workflow!r}; it has: {', '.join(known) or 'none'}. Give it where it "
-            "is made: Runner(journal, [YourWorkflow(...)]); a Client may be given YourWorkflow.definition."
+            f"This runner has another class called {workflow!r}: this one was defined again since. {_DEFINED_AGAIN}"
+            if again
+            else f"This runner was not given workflow {workflow!r}; it has: {', '.join(known) or 'none'}. Give it "
+            "where it is made: Runner(journal, [YourWorkflow(...)]); a Client may be given YourWorkflow.definition."
         )
 
 
@@ -301,7 +310,7 @@ class BlockingCall(StateMachineError, RuntimeError):
     def __init__(self, verb: str) -> None:
         super().__init__(
             f"{verb} would block this thread's running event loop. Use the async face here: "
-            "`async with Runner(...) as runner:` and `await`."
+            "`async with Runner(...) as runner:`, in a notebook `runner = await Runner(...)`, and `await`."
         )
 
 

@@ -121,6 +121,11 @@ class LockFile:
                 _unlock(self._descriptor)
                 self._holder = None
 
+    @property
+    def held_here(self) -> bool:
+        """Whether a journal of this process has the lock. A process's number would not say: containers repeat it."""
+        return self._holder is not None
+
     def locked(self) -> bool:
         """Whether anybody has the lock, here or in another process. Takes nothing, so it disturbs nobody."""
         with _registry.mutex:

@@ -76,6 +76,13 @@ class Ownership:
             self._refuse(again)
 
     def _refuse(self, stamp: Stamp | None) -> None:
+        if stamp is not None and stamp.pid == os.getpid() and self._file is not None and self._file.held_here:
+            msg = (
+                f"Journal {self._path!r} is owned by {stamp.owner!r}, this very process: a runner that was opened here "
+                "before has not been closed. Close that one, by leaving its `with` block or by its `close()`; where "
+                "nothing names it any more, as in a notebook, restart the process."
+            )
+            raise Owned(msg)
         who = f"{stamp.owner!r} (process {stamp.pid})" if stamp else "another process, which is just starting"
         msg = (
             f"Journal {self._path!r} is owned by {who}. One runner at a time moves a journal: stop that one, open this "

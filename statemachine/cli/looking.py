@@ -174,6 +174,8 @@ def _head(view: RunView[Any]) -> None:
         )
     for incident in view.incidents:
         out.print(Text(f"incident {incident.number} ({incident.kind}): {incident.message}", style="bold red"))
+        if incident.number in view.keys:
+            out.print(Text(f"  key of {incident.step}: {view.keys[incident.number]}"))
 
 
 def _timeline(entries: list[Entry]) -> None:

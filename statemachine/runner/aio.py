@@ -7,7 +7,7 @@ what changes anything is put into the journal's inbox, durably, and the owner ta
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -115,11 +115,16 @@ class AsyncRun(Generic[D]):
 
 
 class AsyncRunner(AsyncLooking):
-    """What `async with Runner(...)` gives. See `Runner` for its parameters."""
+    """What `async with Runner(...)` and `await Runner(...)` give. See `Runner` for its parameters."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, leave: Callable[[], Awaitable[None]] | None = None) -> None:
         self._body = body
         self._post = Post(body)
+        self._leave = leave or body.close
+
+    async def close(self) -> None:
+        """Close it: running steps get their grace. For a runner that was opened by `await Runner(...)`."""
+        await self._leave()
 
     @property
     def owner(self) -> bool:

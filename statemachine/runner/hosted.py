@@ -65,7 +65,9 @@ class Hosted:
         """The stored name of an event. Raises UndeclaredEvent."""
         name = self.names.get(type(event))
         if name is None:
-            raise UndeclaredEvent(self.definition.name, type(event).__qualname__, self.definition.events)
+            said = getattr(type(event), "__stored_name__", type(event).__qualname__)
+            again = said in self.definition.events
+            raise UndeclaredEvent(self.definition.name, said, self.definition.events, again=again)
         return name
 
     def misfit(self, states: Iterable[str]) -> str:
@@ -175,4 +177,7 @@ class Workflows:
         """The workflow of that class or name. Raises UnknownWorkflow."""
         if isinstance(kind, str):
             return self.named(kind)
-        return self._by_type.get(kind) or self.named(kind.definition.name)
+        hosted = self._by_type.get(kind) or self.named(kind.definition.name)
+        if hosted.kind not in {kind, None}:  # it would move the run by the code that it was given first
+            raise UnknownWorkflow(hosted.definition.name, self._by_name, again=True)
+        return hosted

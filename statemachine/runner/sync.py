@@ -38,6 +38,8 @@ _NOT_OPEN = "it was not entered, or it is closed"
 class Runner(Looking):
     """Owns a journal and moves its runs: `with Runner(...)` for threads, `async with Runner(...)` for asyncio.
 
+    `runner = await Runner(...)` opens it without a block, for a notebook's cells; `await runner.close()` closes it.
+
     Args:
         journal: The SQLite file (made when absent), or a `persistence.Journal`.
         workflows: The workflow objects, with their collaborators, whose runs it moves.
@@ -128,7 +130,11 @@ class Runner(Looking):
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if task is not None:
             self._on_sigterm(lambda: self._cancel(task, loop))
-        return AsyncRunner(body)
+        return AsyncRunner(body, self._leave)
+
+    def __await__(self) -> Generator[Any, Any, AsyncRunner]:
+        """Open it on the running loop until `close()` of what this gives: for a notebook, whose cells are no block."""
+        return self.__aenter__().__await__()
 
     def _cancel(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
         if task.done() or loop.is_closed():  # whoever entered has gone on without leaving: nobody could close it
@@ -142,6 +148,9 @@ class Runner(Looking):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it: running steps get their grace."""
+        await self._leave()
+
+    async def _leave(self) -> None:
         self._off_sigterm()
         if self._body is not None:
             await self._body.close()

@@ -12,6 +12,7 @@ from persistence import EntryRecord, RunRecord
 from statemachine.runner.clock import from_micros
 from statemachine.runner.mover import Moved
 from statemachine.snapshot import Done, Failure, Incident, Snapshot, Status, Timer
+from statemachine.turn import step_key
 
 D = TypeVar("D")
 
@@ -68,6 +69,8 @@ class RunView(Generic[D]):
     """All active states, compounds included."""
     data: D
     incidents: tuple[Incident, ...]
+    keys: Mapping[int, str]
+    """Of each incident about a step, by its number: the key the step was given, to ask its receiver for."""
     undo: tuple[Done, ...]
     """What would be undone, the first to be undone last; of a killed run, what it left."""
     timers: tuple[Timer, ...]
@@ -92,6 +95,11 @@ class RunView(Generic[D]):
             within=tuple(snapshot.visits),
             data=snapshot.data,
             incidents=snapshot.incidents,
+            keys={
+                incident.number: step_key(snapshot.run, snapshot.nonce, incident.step, incident.visit)
+                for incident in snapshot.incidents
+                if incident.step
+            },
             undo=snapshot.undo,
             timers=snapshot.timers,
             error=snapshot.ending.failure if snapshot.ending else None,

@@ -133,7 +133,8 @@ def test_run_time_needs_three_packages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "groups"), [("run.txt", ()), ("dev.txt", ("test", "extras", "check", "build")), ("lowest.txt", ("test",))]
+    ("name", "groups"),
+    [("run.txt", ()), ("dev.txt", ("test", "apps", "extras", "check", "build")), ("lowest.txt", ("test",))],
 )
 def test_pinned_versions_fit_what_is_asked_for(name: str, groups: tuple[str, ...]) -> None:
     """Whoever edits pyproject.toml runs `make lock`."""

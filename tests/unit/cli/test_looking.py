@@ -72,6 +72,9 @@ def test_a_run_is_shown_whole(path: Path) -> None:
     assert "ConnectionError: no answer" in whole
     assert "Traceback" in whole
     assert "incident" in whole
+    (key,) = (call.key for step, call in world.calls if step == "charge")
+    assert f"key of charge: {key}" in whole
+    assert list(as_json["run"]["keys"].values()) == [key]
     assert "would be undone, in this order: reserve" in waiting
     assert "timer: after.waiting.0" in waiting
     assert as_json["run"]["data"]["item"] == "book"

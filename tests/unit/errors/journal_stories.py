@@ -29,8 +29,9 @@ def sql(path: Path, *statements: str) -> None:
 
 @tells(
     errors.Owned,
-    "Journal '*app.db' is owned by 'pid *' (process *). One runner at a time moves a journal: stop that one, ",
-    "open this one as a client, or let it stand by.",
+    "Journal '*app.db' is owned by 'pid *', this very process: a runner that was opened here before has not been ",
+    "closed. Close that one, by leaving its `with` block or by its `close()`; where nothing names it any more, as ",
+    "in a notebook, restart the process.",
 )
 def _a_second_runner(desk: Desk) -> None:
     with Runner(desk.path, [Shop(desk.world)]), Runner(desk.path, [Shop(desk.world)]):

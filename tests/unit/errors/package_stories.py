@@ -347,7 +347,7 @@ def _starting_what_was_not_given(_desk: Desk) -> None:
 @tells(
     errors.BlockingCall,
     "A call on a sync runner would block this thread's running event loop. Use the async face here: `async ",
-    "with Runner(...) as runner:` and `await`.",
+    "with Runner(...) as runner:`, in a notebook `runner = await Runner(...)`, and `await`.",
 )
 def _waiting_where_a_loop_runs(desk: Desk) -> None:
     async def handler() -> None:

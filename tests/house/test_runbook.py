@@ -1,0 +1,58 @@
+"""The runbook has every kind of incident and every alarm, and all that it tells an operator to type exists."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from statemachine.cli.app import commands
+from statemachine.cli.numbers import WAL, _wrong
+from statemachine.runner import Health
+from statemachine.snapshot import IncidentKind
+
+ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
+TYPED = re.compile(r"(?:^|`)statemachine (\w+)([^`#\n]*)", re.MULTILINE)
+
+
+def test_every_kind_of_incident_has_its_section() -> None:
+    """And no section is about a kind that does not exist."""
+    assert set(SECTIONS) == set(get_args(IncidentKind))
+
+
+@pytest.mark.parametrize("kind", get_args(IncidentKind))
+def test_a_section_says_what_to_type(kind: str) -> None:
+    """At least one command."""
+    assert TYPED.findall(SECTIONS[kind])
+
+
+def test_every_alarm_is_explained() -> None:
+    """Each sentence that `health` can say begins a row of the table."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    ill = Health(
+        owner=None, live=2, incidents=3, held=4, overdue=5, oldest=at, messages=6, waiting=at, file=1, log=2**40
+    )
+    said = [re.sub(r"\d[\d,.]*", "N", re.split(r"[:,] ", line)[0]) for line in _wrong(ill, WAL)]
+    assert len(said) == 5
+    assert [line for line in said if f"| {line} |" not in RUNBOOK] == []
+
+
+def test_every_command_exists_with_its_options() -> None:
+    """A name or an option that the command line does not know would be found out at 3 a.m."""
+    unknown = [
+        f"{name} {option}".rstrip()
+        for name, rest in TYPED.findall(RUNBOOK)
+        for option in ["", *re.findall(r"--[a-z-]+", rest)]
+        if not _known(name, option)
+    ]
+    assert unknown == []
+
+
+def _known(name: str, option: str) -> bool:
+    command = commands.commands.get(name)
+    return command is not None and (not option or any(option in one.opts for one in command.params))
