@@ -124,8 +124,9 @@ class Mover:
         self._seen.clear()
         plans = self._plan_all(requests)
         failures: list[Exception | None] = []
-        if any(isinstance(plan, Plan) and plan.changes for plan in plans):
-            failures = self._commit(plans)
+        changes = [change for _, change in _changes(plans)]
+        if changes:
+            failures = self._commit(plans, changes)
         return self._replies(plans, failures)
 
     def _plan_all(self, requests: Sequence[Request]) -> list[Plan | BaseException]:
@@ -152,10 +153,10 @@ class Mover:
             plans.append(plan)
         return plans
 
-    def _commit(self, plans: list[Plan | BaseException]) -> list[Exception | None]:
+    def _commit(self, plans: list[Plan | BaseException], changes: Sequence[Change | Work]) -> list[Exception | None]:
         """What each change failed with, in order."""
         try:
-            return self.journal.commit(self.epoch, [change for _, change in _changes(plans)])
+            return self.journal.commit(self.epoch, changes)
         except CommitUnknown as unknown:
             self.forget()
             try:
