@@ -14,10 +14,12 @@ import attrs
 from persistence import Busy, Fenced, Journal, JournalError, Owned, SQLiteJournal, Unwritable, wal_reset_race
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
-from statemachine.runner import recovery
+from statemachine.runner import logged, recovery
+from statemachine.runner.admission import Admission
 from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.inbox import Inbox
+from statemachine.runner.line import Limits, Lines
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
 from statemachine.runner.steps import Steps
@@ -53,6 +55,9 @@ class Options:
     inline: bool
     client: bool
     perform: bool
+    queue: int
+    refuse: bool
+    limits: Limits
 
 
 class Body:
@@ -65,7 +70,9 @@ class Body:
         self.options = options
         self.mover = Mover(journal, workflows, clock)
         self.writer = Writer(self.mover, self._perform, self._lost, inline=options.inline)
-        self.steps = Steps(self.writer, clock, options.threads)
+        lines = Lines(options.limits, options.queue)
+        self.steps = Steps(self.writer, clock, options.threads, lines)
+        self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
         self.inbox = Inbox(self.writer, options.poll)
         self.owner = False
         self._over: dict[str, set[asyncio.Future[Loaded]]] = {}
@@ -169,7 +176,7 @@ class Body:
                 command.step,
                 run,
                 recovery.SUSPECT,
-                extra=_fields(loaded.record.workflow, run, command.step, command.attempt),
+                extra=logged.fields(loaded.record.workflow, run, command.step, command.attempt),
             )
             await self.writer.ask(Reading(recovery.mark(run, command.visit)), must=True)
             self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
@@ -304,8 +311,7 @@ class Body:
     def _perform(self, moved: Moved) -> None:
         loaded, outcome = moved.loaded, moved.outcome
         record = loaded.record
-        if log.isEnabledFor(logging.DEBUG) or moved.opened:
-            self._log(moved)
+        logged.say(moved)
         for command in outcome.commands:
             self._command(loaded, command)
         self._note_due(record.due)
@@ -327,27 +333,6 @@ class Body:
             self.steps.cancel(loaded.record.run, command)
         elif isinstance(command, Send):
             self.inbox.wake()
-
-    def _log(self, moved: Moved) -> None:
-        snapshot, entry = moved.outcome.snapshot, moved.entry
-        step = None if entry.kind == "event" else entry.name or None
-        log.debug(
-            "%s run %s: %s -> %s",
-            snapshot.workflow,
-            snapshot.run,
-            f"{entry.kind} {entry.name}".rstrip(),
-            ", ".join(snapshot.states),
-            extra=_fields(snapshot.workflow, snapshot.run, step, None),
-        )
-        for incident in moved.opened:
-            log.error(
-                "%s run %s needs a person: incident %d (%s)",
-                snapshot.workflow,
-                snapshot.run,
-                incident.number,
-                incident.kind,
-                extra=_fields(snapshot.workflow, snapshot.run, incident.step, None),
-            )
 
     # Deadlines, messages, ownership.
 
@@ -374,7 +359,9 @@ class Body:
                 except (JournalError, RunnerClosed):
                     raise
                 except Exception as error:  # one run's deadline must not stop the others
-                    log.exception("A deadline of run %s could not be taken", run, extra=_fields(None, run, None, None))
+                    log.exception(
+                        "A deadline of run %s could not be taken", run, extra=logged.fields(None, run, None, None)
+                    )
                     await self.writer.ask(Holding(run, f"its deadline could not be taken: {error}"), must=True)
             self._due = None  # what is committed from here on says so itself
             self._note_due(await self.writer.ask(Reading(lambda mover: mover.journal.next_due()), must=True))
@@ -400,8 +387,3 @@ def _forget(kept: dict[str, set[T]], run: str, one: T) -> None:
 
 def _due(before: int) -> Callable[[Mover], list[tuple[int, str]]]:
     return lambda mover: mover.journal.due(before, PAGE)
-
-
-def _fields(workflow: str | None, run: str, step: str | None, attempt: int | None) -> dict[str, Any]:
-    """Fields of a log record. Never a payload."""
-    return {"workflow": workflow, "run": run, "step": step, "attempt": attempt}

@@ -263,7 +263,7 @@ def cancelled_in_a_step(desk: Desk) -> Run[Order]:
 
 @tells(
     errors.NotStored,
-    "Run 'o-1': data of shop cannot be stored: Expected `float`, got `null` - at `$.data.price`.",
+    "Run 'o-1': data of shop cannot be stored: Expected `float`, got `null` - at `$.price`.",
 )
 def _a_price_that_is_no_number(desk: Desk) -> None:
     desk.runner.start(Shop, Order("book", price=math.nan), id="o-1")
@@ -363,6 +363,21 @@ def _waiting_where_a_loop_runs(desk: Desk) -> None:
 )
 def _using_it_before_it_is_entered(desk: Desk) -> None:
     Runner(desk.path, [Shop(desk.world)]).list()
+
+
+@tells(
+    errors.Overloaded,
+    "The runner cannot keep up: the line of steps of shop is full (1). Nothing was recorded; ask again later, or let ",
+    "the runner have it wait (`Runner(refuse=False)`).",
+)
+def _starting_more_than_a_runner_takes_that_refuses(desk: Desk) -> None:
+    desk.world.gate.clear()
+    with Runner(MemoryJournal(), [Shop(desk.world)], queue=1, refuse=True, concurrency={Shop: 1}) as runner:
+        try:
+            for number in range(3):
+                runner.start(Shop, Order("book"), id=f"o-{number}")
+        finally:
+            desk.world.gate.set()
 
 
 @tells(
