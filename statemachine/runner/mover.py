@@ -106,8 +106,8 @@ class Mover:
         self.workflows = workflows
         self.clock = clock
         self.epoch = 0
-        self.crashed: set[tuple[str, int]] = set()
-        """Visits with an attempt record, which their next outcome ends."""
+        self.crashed: dict[str, set[int]] = {}
+        """Visits with an attempt record, by run; their next outcome ends it."""
         self._cache: OrderedDict[str, Loaded] = OrderedDict()
         self._drafts: dict[str, Loaded] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -337,7 +337,7 @@ class Mover:
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
-        ended = self._ended(record.run, snapshot) if self.crashed else ()
+        ended = self._ended(record.run, snapshot) if record.run in self.crashed else ()
         change = Change(
             run=record,
             expected=before.seq,
@@ -355,7 +355,7 @@ class Mover:
     def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
         """The visits of the run with an attempt record, whose step nobody waits for any more."""
         waiting = {pending.visit for pending in snapshot.pending}
-        return tuple((name, visit) for name, visit in self.crashed if name == run and visit not in waiting)
+        return tuple((run, visit) for visit in self.crashed[run] if visit not in waiting)
 
 
 def _changes(plans: list[Plan | BaseException]) -> Iterator[tuple[Plan, Change | Work]]:
