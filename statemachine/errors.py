@@ -29,6 +29,7 @@ StateMachineError
 │   └── TooLarge                  … a value is larger than the limit
 ├── UnknownWorkflow               a workflow that was not given to this runner
 ├── BlockingCall                  a blocking call where an event loop runs
+├── Overloaded                    a runner that has as much to do as it takes
 ├── RunnerClosed                  a runner that is not open
 └── OpenedBeforeFork              a runner used on the other side of a fork
 """
@@ -320,6 +321,16 @@ class RunnerClosed(StateMachineError, RuntimeError):
     def __init__(self, why: str) -> None:
         super().__init__(
             f"The runner is not open: {why}. Use it inside `with Runner(...)` or `async with Runner(...)`."
+        )
+
+
+class Overloaded(StateMachineError, RuntimeError):
+    """A runner that refuses what it cannot take at once has as much to do as it takes; nothing was recorded."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The runner cannot keep up: {why}. Nothing was recorded; ask again later, or let the runner have it wait "
+            "(`Runner(refuse=False)`)."
         )
 
 

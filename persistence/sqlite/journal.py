@@ -155,7 +155,8 @@ class SQLiteJournal(Reader):
 
         It is called a second time if another's statement voids the batch.
         """
-        with self._alone():
+        self._birth.check()
+        with self._writing:  # as `_alone`, without the cost of a generator in each commit
             self._since_look += len(changes)
             return self._owning(epoch).commit(epoch, changes)
 

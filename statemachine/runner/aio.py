@@ -156,13 +156,14 @@ class AsyncRunner(AsyncLooking):
             AlreadyStarted: The id belongs to a run that was started with something else.
             UnknownWorkflow: The runner was not given this workflow.
             TooLarge, NotStored: The data cannot be recorded.
+            Overloaded: It would have to wait for the journal or for the workflow's steps (see `Runner(refuse=True)`).
         """
         body = self._body
         body.check()
         hosted = body.workflows.of(workflow)
         run = id if id is not None else body.clock.nonce()
         if body.owner and connection is None:
-            await body.ask(Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor)))
+            await body.admission.start(Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor)))
         else:
             await self._post.start(hosted, run, data, dict(tags or {}), connection=connection, actor=actor)
         return AsyncRun(self, run)
@@ -197,6 +198,7 @@ class AsyncRunner(AsyncLooking):
             UndeclaredEvent: The workflow does not declare its type.
             NoSuchRun: There is no such run.
             RunHeld: The runner was not given its workflow.
+            Overloaded: It would have to wait for the journal (see `Runner(refuse=True)`).
         """
         body = self._body
         body.check()
@@ -204,7 +206,7 @@ class AsyncRunner(AsyncLooking):
         if body.owner and connection is None:
             asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason)
             try:
-                verdict: str = await body.ask(_sending(run, event, asked))
+                verdict: str = await body.admission.send(_sending(run, event, asked))
             except RunHeld as held:
                 await body.hold(held)
                 if not self._post.knows(held.workflow):

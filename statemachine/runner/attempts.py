@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from statemachine.macrostep import failure_of
+from statemachine.runner.line import Line
 from statemachine.snapshot import Failure
 
 T = TypeVar("T")
@@ -28,6 +29,14 @@ class Attempt:
     """Its time was over."""
     told: bool = False
     """Its run was told what came of it."""
+    line: Line | None = None
+    """Where it waits for its turn; None once it has begun."""
+
+    def begin(self) -> None:
+        """Its turn has come, or never will."""
+        if self.line is not None:
+            self.line.leave()
+            self.line = None
 
     def stop(self) -> None:
         """Cancel it for good."""

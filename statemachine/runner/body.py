@@ -15,9 +15,11 @@ from persistence import Busy, Fenced, Journal, JournalError, Owned, SQLiteJourna
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
 from statemachine.runner import recovery
+from statemachine.runner.admission import Admission
 from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.inbox import Inbox
+from statemachine.runner.line import Limits, Lines
 from statemachine.runner.logs import fields, tell_moved
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
@@ -54,6 +56,9 @@ class Options:
     inline: bool
     client: bool
     perform: bool
+    queue: int
+    refuse: bool
+    limits: Limits
 
 
 class Body:
@@ -66,7 +71,9 @@ class Body:
         self.options = options
         self.mover = Mover(journal, workflows, clock)
         self.writer = Writer(self.mover, self._perform, self._lost, inline=options.inline)
-        self.steps = Steps(self.writer, clock, options.threads)
+        lines = Lines(options.limits, options.queue)
+        self.steps = Steps(self.writer, clock, options.threads, lines)
+        self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
         self.inbox = Inbox(self.writer, options.poll)
         self.owner = False
         self._over: dict[str, set[asyncio.Future[Loaded]]] = {}

@@ -6,7 +6,7 @@ And whether it can go on with a run made under another hash.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -18,6 +18,7 @@ from statemachine.definition import Definition, StepSpec
 from statemachine.errors import UndeclaredEvent, UnknownWorkflow
 from statemachine.runner.stored import Stored
 from statemachine.snapshot import Snapshot
+from statemachine.steps import Bindable
 from statemachine.workflow import Workflow, bind
 
 
@@ -137,6 +138,17 @@ def _renamed(
     )
 
 
+def _called(hosted: Hosted, key: object) -> Iterator[tuple[str, str]]:
+    """A workflow's class, or a step of it, by names."""
+    if hosted.kind is None:
+        return
+    if key is hosted.kind:
+        yield hosted.definition.name, ""
+    for step in hosted.steps:
+        if getattr(hosted.kind, step, None) is key:
+            yield hosted.definition.name, step
+
+
 class Workflows:
     """All workflows of a runner."""
 
@@ -161,6 +173,24 @@ class Workflows:
             if hosted.kind is not None:
                 self._by_type[hosted.kind] = hosted
             self.all.append(hosted)
+
+    def limits(self, given: Mapping[type[Workflow[Any]] | Bindable[Any], int]) -> dict[tuple[str, str], int]:
+        """How many attempts run at once, by workflow and step; step "" for all of the workflow.
+
+        Raises:
+            ValueError: A key is no workflow of this runner and no step of one, or a number is below 1.
+        """
+        found: dict[tuple[str, str], int] = {}
+        for key, most in given.items():
+            if most < 1:
+                message = f"concurrency of {most}: at least 1 attempt must be able to run"
+                raise ValueError(message)
+            names = [name for hosted in self.all for name in _called(hosted, key)]
+            if not names:
+                message = f"concurrency names {key!r}, which is no workflow of this runner and no step of one"
+                raise ValueError(message)
+            found.update(dict.fromkeys(names, most))
+        return found
 
     def named(self, name: str) -> Hosted:
         """The workflow of that name, or that had it. Raises UnknownWorkflow."""

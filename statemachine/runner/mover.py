@@ -115,8 +115,8 @@ class Mover:
         self.workflows = workflows
         self.clock = clock
         self.epoch = 0
-        self.crashed: set[tuple[str, int]] = set()
-        """Visits with an attempt record, which their next outcome ends."""
+        self.crashed: dict[str, set[int]] = {}
+        """Visits with an attempt record, by run; their next outcome ends it."""
         self._cache: OrderedDict[str, Loaded] = OrderedDict()
         self._drafts: dict[str, Loaded] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -133,8 +133,9 @@ class Mover:
         self._seen.clear()
         plans = self._plan_all(requests)
         failures: list[Exception | None] = []
-        if any(isinstance(plan, Plan) and plan.changes for plan in plans):
-            failures = self._commit(plans)
+        changes = [change for _, change in _changes(plans)]
+        if changes:
+            failures = self._commit(plans, changes)
         return self._replies(plans, failures)
 
     def _plan_all(self, requests: Sequence[Request]) -> list[Plan | BaseException]:
@@ -161,10 +162,10 @@ class Mover:
             plans.append(plan)
         return plans
 
-    def _commit(self, plans: list[Plan | BaseException]) -> list[Exception | None]:
+    def _commit(self, plans: list[Plan | BaseException], changes: Sequence[Change | Work]) -> list[Exception | None]:
         """What each change failed with, in order."""
         try:
-            return self.journal.commit(self.epoch, [change for _, change in _changes(plans)])
+            return self.journal.commit(self.epoch, changes)
         except CommitUnknown as unknown:
             self.forget()
             try:
@@ -339,7 +340,7 @@ class Mover:
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
-        ended = self._ended(record.run, snapshot) if self.crashed else ()
+        ended = self._ended(record.run, snapshot) if record.run in self.crashed else ()
         change = Change(
             run=record,
             expected=before.seq,
@@ -357,7 +358,7 @@ class Mover:
     def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
         """The visits of the run with an attempt record, whose step nobody waits for any more."""
         waiting = {pending.visit for pending in snapshot.pending}
-        return tuple((name, visit) for name, visit in self.crashed if name == run and visit not in waiting)
+        return tuple((run, visit) for visit in self.crashed[run] if visit not in waiting)
 
 
 def _changes(plans: list[Plan | BaseException]) -> Iterator[tuple[Plan, Change | Work]]:

@@ -60,8 +60,8 @@ def recover(mover: Mover) -> Recovered:
         found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
         found.going.append(loaded)
     mover.crashed.clear()
-    mover.crashed.update(known)
-    mover.crashed.update((attempt.run, attempt.visit) for attempt in begun)
+    for run, visit in (*known, *((attempt.run, attempt.visit) for attempt in begun)):
+        mover.crashed.setdefault(run, set()).add(visit)
     begun.append(_mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0])))
     mover.journal.commit(mover.epoch, [Change(begun=tuple(begun))])
     return found

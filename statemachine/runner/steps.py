@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ from statemachine.runner.attempts import (
 )
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted, Work
+from statemachine.runner.line import Lines
 from statemachine.runner.logs import fields
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
@@ -47,8 +48,9 @@ Attempting = Callable[[Attempt], Coroutine[Any, Any, None]]
 class Steps:
     """See the module."""
 
-    def __init__(self, writer: Writer, clock: Clock, threads: int) -> None:
+    def __init__(self, writer: Writer, clock: Clock, threads: int, lines: Lines) -> None:
         self._writer = writer
+        self._lines = lines
         self._clock = clock
         self._threads = Threads(threads)
         self._running: dict[tuple[str, int], Attempt] = {}
@@ -73,8 +75,13 @@ class Steps:
         there = self._running.get((snapshot.run, command.visit))
         if there is not None and there.number == command.attempt and not there.undo and not there.told:
             return
-        work = partial(self._forward, hosted, snapshot, command)
-        self._begin(snapshot.run, command.visit, command.attempt, work, undo=False)
+        line = self._lines.of(hosted.definition.name)
+        work: Attempting = partial(self._forward, hosted, snapshot, command)
+        gates = line.gates(command.step)
+        if gates:
+            work = partial(_in_turn, gates, work)
+        line.join()
+        self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=False, line=line), work)
 
     def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo) -> None:
         """Attempt an undo, once no attempt of that step runs here any more."""
@@ -85,7 +92,7 @@ class Steps:
         if there is not None and there.undo and there.number == command.attempt and not there.told:
             return
         work = partial(self._back, hosted, snapshot, command)
-        self._begin(snapshot.run, command.visit, command.attempt, work, undo=True)
+        self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=True), work)
 
     def cancel(self, run: str, command: CancelStep) -> None:
         """Cancel an attempt; the run is told when it has ended."""
@@ -101,15 +108,15 @@ class Steps:
         if attempt is not None:
             await asyncio.wait({attempt.task}, timeout=patience)
 
-    def _begin(self, run: str, visit: int, number: int, work: Attempting, *, undo: bool) -> None:
+    def _begin(self, run: str, visit: int, attempt: Attempt, work: Attempting) -> None:
         before = self._running.get((run, visit))
-        attempt = Attempt(number, undo)
         begun = work(attempt) if before is None else _after(before, attempt, work)
         attempt.task = asyncio.get_running_loop().create_task(begun)
         self._running[(run, visit)] = attempt
         attempt.task.add_done_callback(lambda _: self._ended(run, visit, attempt))
 
     def _ended(self, run: str, visit: int, attempt: Attempt) -> None:
+        attempt.begin()
         if self._running.get((run, visit)) is attempt:
             del self._running[(run, visit)]
         if attempt.task.cancelled():
@@ -130,6 +137,7 @@ class Steps:
         pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
         base = pending.base if pending.moved else snapshot.data
         await self._room(step, work)
+        attempt.begin()
         timeout, deadline = self._patience(step, pending.since)
         call = Call(key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline)
         if step.kind == "transactional":
@@ -300,6 +308,7 @@ class Steps:
     async def close(self, grace: float) -> None:
         """Let what runs finish for `grace` seconds, then cancel it; a thread that still runs then is left behind."""
         self._waiting = []
+        self._lines.close()
         tasks = {attempt.task for attempt in self._running.values()}
         if tasks and grace > 0:
             await asyncio.wait(tasks, timeout=grace)
@@ -310,6 +319,14 @@ class Steps:
         if left:
             await asyncio.wait({attempt.task for attempt in left}, timeout=FAREWELL)
         self._threads.close()
+
+
+async def _in_turn(gates: Sequence[asyncio.Semaphore], work: Attempting, attempt: Attempt) -> None:
+    """Do the work when as few others run as have to."""
+    async with AsyncExitStack() as passed:
+        for gate in gates:
+            await passed.enter_async_context(gate)
+        await work(attempt)
 
 
 async def _after(before: Attempt, attempt: Attempt, work: Attempting) -> None:

@@ -28,6 +28,7 @@ from statemachine.runner.looking import Looking
 from statemachine.runner.operations import REMEMBER
 from statemachine.runner.run import Run
 from statemachine.runner.views import Plain, Receipt, Result, Transitioned
+from statemachine.steps import Bindable
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
@@ -50,8 +51,12 @@ class Runner(Looking):
         limit: The largest data, event or result, in bytes.
         verify: Decode again what is stored and compare before committing.
         poll: Seconds between looks for messages of other processes.
-        perform: False for an operator's tool: it makes transitions and begins no step and no undo, which wait for the
-            next owner.
+        perform: False for an operator's tool: it makes transitions; steps and undos wait for the next owner.
+        queue: How many starts and events may wait for the journal; more wait outside, and so does a start while as
+            many attempts of its workflow wait for their turn. Verbs of an operator never wait.
+        refuse: Raise `Overloaded` instead of having them wait outside.
+        concurrency: How many attempts of a workflow's steps, or of one step, run at once: `{Scoring: 50, Scoring.embed:
+            2}`. Others wait in order and use no time up. Undos are not counted. Without it, `threads` bounds sync ones.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
     SIGTERM closes it, where the application has no handler of its own for that signal and the runner is entered in the
@@ -78,6 +83,9 @@ class Runner(Looking):
         verify: bool = True,
         poll: float = 0.025,
         perform: bool = True,
+        queue: int = 1024,
+        refuse: bool = False,
+        concurrency: Mapping[type[Workflow[Any]] | Bindable[Any], int] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._journal = journal
@@ -90,6 +98,9 @@ class Runner(Looking):
             "threads": threads,
             "poll": poll,
             "perform": perform,
+            "queue": queue,
+            "refuse": refuse,
+            "limits": self._workflows.limits(concurrency or {}),
         }
         self._body: Body | None = None
         self._opened: Journal | None = None

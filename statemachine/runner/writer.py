@@ -140,32 +140,35 @@ class Writer:
         await asyncio.sleep(PAUSE)
 
     def _hand_out(self, batch: list[_Waiting], replies: Sequence[Reply]) -> bool:
-        """Tell each asker, then perform what was committed. Whether the journal could not be used for some."""
-        again = [waiting for waiting, reply in zip(batch, replies, strict=True) if self._again(waiting, reply)]
-        self._requeue(again)
-        for reply in replies:
+        """Tell each asker and perform what was committed. Whether the journal could not be used for some."""
+        again: list[_Waiting] = []
+        troubled = False
+        for waiting, reply in zip(batch, replies, strict=True):
+            if reply.error is None and not reply.again:
+                if waiting.future is not None and not waiting.future.done():
+                    waiting.future.set_result(reply.answer)
+            elif self._again(waiting, reply):
+                again.append(waiting)
+                troubled = troubled or isinstance(reply.error, NOT_NOW)
             for moved in reply.moved:
-                self._queue.extend(self._patient.pop(moved.loaded.record.run, ()))
+                if self._patient:
+                    self._queue.extend(self._patient.pop(moved.loaded.record.run, ()))
                 self._perform(moved)
-        pairs = zip(batch, replies, strict=True)
-        return any(waiting.must and isinstance(reply.error, NOT_NOW) for waiting, reply in pairs)
+        self._requeue(again)
+        return troubled
 
     def _again(self, waiting: _Waiting, reply: Reply) -> bool:
-        """Whether a request has to be made again; if not, its asker is told."""
+        """Whether a request has to be made again; if not, it waits for its run to move, or its asker is told."""
         error = reply.error
         if isinstance(error, Stale) and waiting.stale < PATIENCE:
             waiting.stale += 1
             return True
-        if reply.again or (waiting.must and isinstance(error, NOT_NOW)):
+        if error is None or (waiting.must and isinstance(error, NOT_NOW)):
             return True
-        if error is None:
-            if waiting.future is not None and not waiting.future.done():
-                waiting.future.set_result(reply.answer)
-        elif isinstance(error, RefusedVerb) and error.wait:
-            if waiting.future is None or not waiting.future.done():
-                self._patient.setdefault(waiting.request.run, []).append(waiting)
-        else:
+        if not (isinstance(error, RefusedVerb) and error.wait):
             _refuse(waiting, error)
+        elif waiting.future is None or not waiting.future.done():
+            self._patient.setdefault(waiting.request.run, []).append(waiting)
         return False
 
     def _requeue(self, waiting: list[_Waiting]) -> None:

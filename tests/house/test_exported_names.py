@@ -14,8 +14,8 @@ PUBLIC: dict[str, str] = {
     "statemachine": """
         AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection Definition
         DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver NotStored
-        OpenedBeforeFork Outbox Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary
-        RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
+        OpenedBeforeFork Outbox Overloaded Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver
+        RunSummary RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
         after always check diagram evolve joined on on_entry on_exit step transaction waive
     """,
     "statemachine.runner": """

@@ -366,6 +366,21 @@ def _using_it_before_it_is_entered(desk: Desk) -> None:
 
 
 @tells(
+    errors.Overloaded,
+    "The runner cannot keep up: the line of steps of shop is full (1). Nothing was recorded; ask again later, or let ",
+    "the runner have it wait (`Runner(refuse=False)`).",
+)
+def _starting_more_than_a_runner_takes_that_refuses(desk: Desk) -> None:
+    desk.world.gate.clear()
+    with Runner(MemoryJournal(), [Shop(desk.world)], queue=1, refuse=True, concurrency={Shop: 1}) as runner:
+        try:
+            for number in range(3):
+                runner.start(Shop, Order("book"), id=f"o-{number}")
+        finally:
+            desk.world.gate.set()
+
+
+@tells(
     errors.OpenedBeforeFork,
     "This runner was opened before a fork and is used after it; neither SQLite nor its threads survive that. ",
     "Open it in the child: for a prefork server, in the hook that runs after the fork.",
