@@ -35,6 +35,7 @@ from statemachine.errors import (
     UnknownWorkflow,
 )
 from statemachine.events import Call, Connection, Event, Moment, Outbox
+from statemachine.redacted import Redacted, redacted
 from statemachine.retry import Retry
 from statemachine.states import Compound, History, Parallel, State
 from statemachine.steps import step, transaction
@@ -84,6 +85,7 @@ __all__ = [
     "Outbox",
     "Parallel",
     "Receipt",
+    "Redacted",
     "Refused",
     "RefusedVerb",
     "Result",
@@ -110,6 +112,7 @@ __all__ = [
     "on",
     "on_entry",
     "on_exit",
+    "redacted",
     "step",
     "transaction",
     "waive",

@@ -99,7 +99,7 @@ def statistics(journal: Journal, now: datetime, span: timedelta) -> Statistics:
         rate=len(counted) / seconds,
         kinds=dict(Counter(entry.kind for entry in counted).most_common()),
         steps=tuple(_steps(counted)),
-        waiting=tuple(_waiting(journal)),
+        waiting=tuple(waiting(journal)),
     )
 
 
@@ -126,7 +126,8 @@ def _share(times: Sequence[float], share: float) -> float | None:
     return times[max(0, -int(-share * len(times) // 1) - 1)] if times else None
 
 
-def _waiting(journal: Journal) -> list[Waiting]:
+def waiting(journal: Journal) -> list[Waiting]:
+    """What waits where, the most first."""
     found: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for group in journal.live():
         found[group.workflow, group.states] += group.runs
