@@ -223,6 +223,33 @@ class Looking(ABC):
             )
         )
 
+    def count(
+        self,
+        *,
+        workflow: type[Workflow[Any]] | str | None = None,
+        status: str | None = None,
+        state: State | type[Nested] | str | None = None,
+        tags: Mapping[str, str] | None = None,
+        incident: bool | None = None,
+        held: bool | None = None,
+        paused: bool | None = None,
+    ) -> int:
+        """See `AsyncRunner.count`."""
+        return self.wait(
+            self.face.count(
+                workflow=workflow, status=status, state=state, tags=tags, incident=incident, held=held, paused=paused
+            )
+        )
+
+    def standing(self) -> tuple[Waiting, ...]:
+        """See `AsyncRunner.standing`."""
+        return self.wait(self.face.standing())
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The workflows that the runner was given."""
+        return self.face.definitions
+
     def log(self, *, after: int = -1, limit: int = 1000) -> Entries:
         """See `AsyncRunner.log`."""
         return self.wait(self.face.log(after=after, limit=limit))

@@ -12,11 +12,12 @@ import inspect
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import attrs
+import msgspec
 
 from statemachine.commands import CancelStep, RunStep, Undo
 from statemachine.data import changed
@@ -43,6 +44,7 @@ class _Attempt:
     task: asyncio.Task[None]
     number: int
     undo: bool
+    began: datetime | None = None
     thread: asyncio.Future[Any] | None = None
     cancelled: bool = False
     told: bool = False
@@ -125,7 +127,12 @@ class Steps:
         attempt = self._running.get((run, told.visit))
         if attempt is not None and attempt.task is asyncio.current_task():
             attempt.told = True
+            if attempt.began is not None and not isinstance(told, Stopped):
+                told = msgspec.structs.replace(told, took=self._seconds(attempt.began))
         self._writer.tell(Telling(run, told))
+
+    def _seconds(self, began: datetime) -> float:
+        return round((self._clock.now() - began).total_seconds(), 6)
 
     # Forward.
 
@@ -171,6 +178,7 @@ class Steps:
         self, run: str, visit: int, timeout: float, function: Callable[..., Any], *arguments: Any
     ) -> Any:
         """Call a step or an undo and wait for it, for at most `timeout` seconds."""
+        self._running[(run, visit)].began = self._clock.now()
         if inspect.iscoroutinefunction(function):
             return await self._timed(contained_later(function(*arguments)), timeout)
         thread = self._running[(run, visit)].thread = self._threads.submit(function, *arguments)
@@ -264,10 +272,11 @@ class Steps:
             if pending is None or pending.waiting:
                 raise RefusedVerb(run, "record the transaction of", "nobody waits for it any more")
             base = pending.base if pending.moved else snapshot.data
+            began = self._clock.now()
             told = self._success(hosted, run, step, command, base=base, result=_called(call, connection))
             if isinstance(told, Failed):
                 raise NotStored(run, f"result of {step.name}", told.failure.message)
-            return told
+            return msgspec.structs.replace(told, took=self._seconds(began))
 
         try:
             await asyncio.shield(self._writer.ask(Transacting(run, work), must=True))
