@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from statemachine.dashboard.desk import Desk
 from statemachine.dashboard.inbox import Task, inbox
-from statemachine.dashboard.looking import SPANS
+from statemachine.dashboard.looking import SPANS, after_of
 from statemachine.dashboard.metrics import CONTENT, metrics
 from statemachine.dashboard.showing import conditions, show
 from statemachine.runner import to_plain
@@ -41,12 +41,11 @@ class Api:
 
     async def run(self, request: Request) -> Response:
         """`/api/runs/RUN?after=`: a run, a page of its journal, the attempts of its work."""
-        after = request.query_params.get("after", "0")
         shown = await show(
             self.desk.asking,
             self.desk.redaction,
             request.path_params["run"],
-            after=int(after) if after.isdecimal() else 0,
+            after=after_of(request),
         )
         return answer(
             {

@@ -10,6 +10,7 @@ import attrs
 
 from statemachine.dashboard.asking import Asking, Work
 from statemachine.dashboard.forms import Form, forms
+from statemachine.dashboard.ordering import in_order
 from statemachine.dashboard.redaction import Redaction
 from statemachine.definition import Definition
 from statemachine.errors import NoSuchRun
@@ -86,6 +87,7 @@ async def tasks_of(asking: Asking, run: str, redaction: Redaction, actor: str) -
     definition = asking.definitions.get(view.workflow)
     if definition is None or view.status != "running" or view.paused or view.held:
         return []
+    view = attrs.evolve(view, data=in_order(view.data, definition.code.data))
     states = {state: role for state, role in roles_of(definition).items() if state in view.within}
     if not states:
         return []

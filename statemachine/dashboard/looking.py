@@ -116,13 +116,12 @@ class Looking:
         return self.desk.page(request, name, **said, late=_late, decisions=decisions)
 
     async def _shown(self, request: Request) -> Shown:
-        after = request.query_params.get("after", "0")
         session = self.desk.session(request)
         return await show(
             self.desk.asking,
             self.desk.redaction,
             request.path_params["run"],
-            after=int(after) if after.isdecimal() else 0,
+            after=after_of(request),
             actor=session.actor if session else "",
         )
 
@@ -135,6 +134,12 @@ class Looking:
             self.desk.asking.ask(lambda runner: runner.statistics(SPANS[since])),
         )
         return self.desk.page(request, "health", well=well, numbers=numbers, since=since, spans=list(SPANS))
+
+
+def after_of(request: Request) -> int | None:
+    """After which entry of a journal; None: its end."""
+    after = request.query_params.get("after", "")
+    return int(after) if after.isdecimal() and after.isascii() else None
 
 
 def _counting(question: dict[str, Any]) -> Work[int]:

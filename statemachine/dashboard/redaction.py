@@ -34,7 +34,7 @@ NAMES = (
 """Patterns of names that are hidden without being marked."""
 SHORTEST = 4
 """Characters of a value that is looked for in text; a shorter one would be found everywhere."""
-_WITH_FIELDS = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType)
+WITH_FIELDS = (inspect.StructType, inspect.DataclassType, inspect.TypedDictType, inspect.NamedTupleType)
 
 
 class Redaction:
@@ -121,7 +121,7 @@ def marked(definition: Definition) -> set[str]:
 
 
 def _marked(info: Any, seen: set[Any]) -> Iterator[str]:
-    if isinstance(info, _WITH_FIELDS):
+    if isinstance(info, WITH_FIELDS):
         if info.cls in seen:
             return
         seen.add(info.cls)

@@ -27,7 +27,9 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(moment=moment, ago=ago, span=span, size=size, pretty=pretty, segment=segment, number=number)
+    made.filters.update(
+        moment=moment, ago=ago, span=span, size=size, pretty=pretty, tick=tick, segment=segment, number=number
+    )
     made.globals.update(now=now, nonce=nonce, HIDDEN=HIDDEN)
     made.tests["fields"] = lambda value: isinstance(value, Mapping)
     made.tests["listed"] = lambda value: isinstance(value, list | tuple)
@@ -42,6 +44,11 @@ def now() -> datetime:
 def moment(at: datetime | None) -> str:
     """A UTC time, to the second."""
     return "" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def tick(at: datetime, short: bool) -> str:
+    """A UTC time under a timeline; with thousandths where it is short."""
+    return f"{at:%H:%M:%S}.{at.microsecond // 1000:03}" if short else f"{at:%d %b %H:%M:%S}"
 
 
 def ago(at: datetime) -> str:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from statemachine.dashboard.asking import Asking
 from statemachine.dashboard.forms import Form, forms
+from statemachine.dashboard.ordering import in_order
 from statemachine.dashboard.redaction import Redaction, hide
 from statemachine.dashboard.rendering import now
 from statemachine.dashboard.timeline import Timeline, timeline
@@ -92,9 +93,10 @@ def _one_of(said: str, known: tuple[str, ...], what: str) -> str:
     return said
 
 
-async def show(asking: Asking, redaction: Redaction, run: str, *, after: int = 0, actor: str = "") -> Shown:
-    """Look at a run. Raises NoSuchRun."""
+async def show(asking: Asking, redaction: Redaction, run: str, *, after: int | None = None, actor: str = "") -> Shown:
+    """Look at a run, with its journal after an entry, or the end of it. Raises NoSuchRun."""
     view = await asking.ask(lambda runner: runner.look(run, plain=True))
+    after = max(0, view.seq - JOURNAL) if after is None else after
     entries = await asking.ask(lambda runner: runner.journal(run, after=after, limit=JOURNAL + 1))
     definition = asking.definitions.get(view.workflow)
     story, untold = await _story(asking, view)
@@ -102,6 +104,8 @@ async def show(asking: Asking, redaction: Redaction, run: str, *, after: int = 0
     secrets = redaction.secrets(
         view.data, to_plain(view.undo), to_plain(view.incidents), *(line.body for line in lines), *_bodies(story)
     )
+    if definition is not None:
+        view = attrs.evolve(view, data=in_order(view.data, definition.code.data))
     clean = Clean(redaction, secrets)
     attempts = tuple(clean.attempt(one) for one in story.attempts)
     failures = [*(one.failure for one in view.incidents), *(one.failure for one in story.attempts), view.error]
@@ -109,7 +113,9 @@ async def show(asking: Asking, redaction: Redaction, run: str, *, after: int = 0
     if definition is not None:
         picture, untold = _drawn(definition, view, story, untold)
     return Shown(
-        view=clean.view(view),
+        view=clean.view(
+            attrs.evolve(view, data=in_order(view.data, definition.code.data) if definition else view.data)
+        ),
         definition=definition,
         lines=tuple(clean.line(line) for line in lines),
         after=entries[JOURNAL - 1].seq if len(entries) > JOURNAL else None,

@@ -22,6 +22,8 @@ BarKind = Literal["worked", "failed", "running", "stopped", "retry", "person"]
 WIDTH, ROW, LEFT = 1000, 26, 190
 """Of the picture: the width, the height of a lane and the room for its name, in units of its own."""
 LEAST = 6.0
+SHORT = 60.0
+"""Seconds up to which thousandths are told."""
 
 
 @attrs.frozen
@@ -62,6 +64,11 @@ class Timeline:
     person: float
     retry: float
     other: float
+
+    @property
+    def short(self) -> bool:
+        """Whether seconds are too long to tell its moments apart."""
+        return len(self.ticks) > 1 and (self.ticks[-1].at - self.ticks[0].at).total_seconds() < SHORT
 
     @property
     def height(self) -> int:

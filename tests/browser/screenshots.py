@@ -1,6 +1,6 @@
 """Pictures of the dashboard for the documents: `python -m tests.browser.screenshots` writes docs/images/*.png.
 
-They show the loan desk's journal: a small day with a kill in it, then the next morning, on which the bank does not answer.
+They show the loan desk's journal: a small day with a kill in it, then a morning on which the bank does not answer.
 """
 
 from __future__ import annotations
@@ -52,35 +52,42 @@ def seed_of_an_incident() -> int:
     return next(seed for seed in range(1000) if sum(chance(seed, "queried", number) < 0.015 for number in LOANS) >= 3)
 
 
+def name(number: int) -> str:
+    """A loan's id."""
+    return f"loan-{number:04}"
+
+
 def chance(seed: int, what: str, number: int) -> float:
     """As the bank draws it."""
-    return random.Random(f"{seed}:{what}:loan-{number:04}").random()
+    return random.Random(f"{seed}:{what}:{name(number)}").random()
 
 
 @contextmanager
 def morning(folder: Path) -> Iterator[Runner]:
-    """The desk on the morning after: loans that wait for clerks, incidents, and some that the bank does not answer for."""
+    """The desk on the morning after: loans that wait for clerks, incidents, and a bank that does not answer."""
     seed = seed_of_an_incident()
-    queried = [f"loan-{number:04}" for number in LOANS if chance(seed, "queried", number) < 0.015]
+    queried = {name(number) for number in LOANS if chance(seed, "queried", number) < 0.015}
     applications = [attrs.evolve(one, checking="A14", history="A34") for one in generate(len(LOANS), 23)]
-    with BankProcess(folder, seed=seed) as bank:
-        with Runner(folder / JOURNAL, [LoanDesk(Bureau(bank.port), Bank(bank.port))]) as runner:
-            for number, application in zip(LOANS, applications, strict=True):
-                tags = {"branch": ("north", "south")[number % 2]}
-                runner.start(LoanDesk, Loan(application), id=f"loan-{number:04}", tags=tags)
-            until(lambda: not list(busy(runner)), "the checks")
-            first = [run.id for run in runner.list(state=LoanDesk.decision, limit=100)]
-            for run in {*first[::2], *queried} & set(first):
-                runner.send(run, Approve("Ada"), actor="Ada")
-            second = [run.id for run in runner.list(state=LoanDesk.decision.second, limit=100)]
-            for run in set(queried) & set(second):
-                runner.send(run, Approve("Grace"), actor="Grace", reason="income seen on paper")
-            until(lambda: runner.list(incident=True), "an incident")
-            bank.kill()
-            for run in [one for one in second if one not in queried][::3]:
-                runner.send(run, Approve("Grace"), actor="Grace", reason="income seen on paper")
-            until(lambda: runner.list(status="undoing"), "a loan that is undone")
-            yield runner
+    with (
+        BankProcess(folder, seed=seed) as bank,
+        Runner(folder / JOURNAL, [LoanDesk(Bureau(bank.port), Bank(bank.port))]) as runner,
+    ):
+        for number, application in zip(sorted(LOANS, key=lambda one: name(one) in queried), applications, strict=True):
+            tags = {"branch": ("north", "south")[number % 2]}
+            runner.start(LoanDesk, Loan(application), id=name(number), tags=tags)
+        until(lambda: not list(busy(runner)), "the checks")
+        first = [run.id for run in runner.list(state=LoanDesk.decision, limit=100)]
+        for run in {*first[::2], *queried} & set(first):
+            runner.send(run, Approve("Ada"), actor="Ada")
+        second = [run.id for run in runner.list(state=LoanDesk.decision.second, limit=100)]
+        for run in queried & set(second):
+            runner.send(run, Approve("Grace"), actor="Grace", reason="income seen on paper")
+        until(lambda: runner.list(incident=True), "an incident")
+        bank.kill()
+        for run in [one for one in second if one not in queried][::3]:
+            runner.send(run, Approve("Grace"), actor="Grace", reason="income seen on paper")
+        until(lambda: runner.list(status="undoing"), "a loan that is undone")
+        yield runner
 
 
 def busy(runner: Runner) -> Iterator[str]:
@@ -93,8 +100,8 @@ def busy(runner: Runner) -> Iterator[str]:
 def main(images: Path = IMAGES) -> None:
     """Take them."""
     images.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "day"
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "day"
         day = [
             sys.executable,
             "-m",

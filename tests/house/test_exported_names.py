@@ -15,8 +15,8 @@ PUBLIC: dict[str, str] = {
     "statemachine": """
         AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection Definition
         DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver NotStored
-        OpenedBeforeFork Outbox Parallel Receipt Redacted Refused RefusedVerb Result Retry Run RunHeld RunOver RunSummary
-        RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
+        OpenedBeforeFork Outbox Parallel Receipt Redacted Refused RefusedVerb Result Retry Run RunHeld RunOver
+        RunSummary RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
         after always check diagram evolve joined on on_entry on_exit redacted step transaction waive
     """,
     "statemachine.runner": """
