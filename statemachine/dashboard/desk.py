@@ -141,5 +141,5 @@ def back(request: Request, to: str, said: str) -> RedirectResponse:
     """To a page of ours, where what was done is said; anything else as a target is none."""
     ours = root(request) + "/"
     if not to.startswith(ours) or to.startswith("//") or "\\" in to or not to.isprintable():
-        to = ours
+        to = f"{ours}runs"
     return RedirectResponse(str(URL(to).include_query_params(said=said)), 303)

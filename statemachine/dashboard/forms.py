@@ -5,6 +5,7 @@ The browser is told what each may hold; whoever owns the journal has the last wo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ PERSONS = frozenset(("by", "who", "actor", "user", "approved_by", "approver", "c
 """Names of fields that are filled with the visitor's name at first."""
 LONG = frozenset(("reason", "comment", "note", "text", "message", "remark", "why"))
 """Names of fields whose texts have more than one line."""
+ZONED = re.compile(r"(Z|[+-]\d\d:\d\d)$")
 _TIMES: dict[type, Kind] = {
     inspect.DateType: "date",
     inspect.DateTimeType: "datetime",
@@ -75,7 +77,15 @@ class Field:
             except msgspec.DecodeError as error:
                 message = f"{self.label}: this is no JSON: {error}"
                 raise ValueError(message) from error
-        return f"{text}Z" if self.kind == "datetime" and text[-6:-5] not in {"+", "-"} and text[-1:] != "Z" else text
+        if self.kind in {"datetime", "time"}:
+            return self._moment(text)
+        return text
+
+    def _moment(self, text: str) -> str:
+        """A time as it is stored: browsers leave out seconds that are none, and know no zone; it is UTC."""
+        if text.count(":") == 1:
+            text += ":00"
+        return f"{text}Z" if self.kind == "datetime" and not ZONED.search(text) else text
 
     def _number(self, text: str) -> int | float:
         try:

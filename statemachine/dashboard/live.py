@@ -49,8 +49,10 @@ class Live:
     async def _stream(self, request: Request) -> AsyncIterator[bytes]:
         listener: Listener = asyncio.Queue(BEHIND)
         self._listeners.add(listener)
-        if self._watching is None or self._watching.done():
-            self._watching = asyncio.create_task(self._watch())
+        if not self._watched:
+            last = await self._last()
+            if not self._watched:
+                self._watching = asyncio.create_task(self._watch(last))
         try:
             yield b"retry: 2000\n\n"
             while not await request.is_disconnected():
@@ -61,9 +63,12 @@ class Live:
         finally:
             self._listeners.discard(listener)
 
-    async def _watch(self) -> None:
-        """Look for as long as somebody listens."""
-        last = await self._last()
+    @property
+    def _watched(self) -> bool:
+        return self._watching is not None and not self._watching.done()
+
+    async def _watch(self, last: int) -> None:
+        """Look for as long as somebody listens, for what comes after an entry."""
         while self._listeners:
             with suppress(JournalError, StateMachineError):  # closed, or busy: the pages say so themselves
                 found = await self.asking.ask(lambda runner: runner.log(after=last, limit=PAGE))  # noqa: B023 -- now

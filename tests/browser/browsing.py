@@ -1,4 +1,4 @@
-"""A page that is served, and a browser that looks at it.
+"""A browser, and work that is done apart from it.
 
 Playwright's own loop runs in this thread, so a sync runner is spoken to from another: see `apart`.
 """
@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-import uvicorn
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from playwright.sync_api import Error as BrowserError
-from starlette.types import ASGIApp
 
 T = TypeVar("T")
 ARGUMENTS = [
@@ -57,22 +53,6 @@ def _launch(playwright: Playwright) -> Browser:
     except BrowserError as error:
         message = f"no browser to test with: {error.message.splitlines()[0]}"
         raise NoBrowserError(message) from error
-
-
-@contextmanager
-def serving(page: ASGIApp) -> Iterator[str]:
-    """Serve it on a free port of this machine, in a thread. Gives its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(page, log_level="warning", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="dashboard")
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
 
 
 def apart(work: Callable[[], T]) -> T:

@@ -24,7 +24,8 @@ from examples.loan_desk_remote import Bank, Bureau
 from examples.loan_desk_report import JOURNAL
 from statemachine import Runner
 from statemachine.dashboard import dashboard
-from tests.browser.browsing import apart, browsing, serving
+from tests.browser.browsing import apart, browsing
+from tests.unit.dashboard.serving import serving
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "docs" / "images"

@@ -69,11 +69,9 @@
 
   if (!document.querySelector("[data-live]")) return;
   const events = new EventSource(document.body.dataset.events);
-  let opened = false;
   events.addEventListener("open", () => {
     say("live", true);
-    if (opened) soon();
-    opened = true;
+    soon(); // what was committed between the page and this line, or while there was none
   });
   events.addEventListener("error", () => say("not live", false));
   events.addEventListener("behind", soon);
