@@ -11,7 +11,8 @@ from tests.browser.browsing import NoBrowserError, browsing
 from tests.conftest import IN_CI
 
 
-@pytest.fixture(name="browser", scope="session")
+# Not for longer than a module: while Playwright is open, this thread has a running loop, and sync runners refuse that.
+@pytest.fixture(name="browser", scope="module")
 def _browser() -> Iterator[Browser]:
     try:
         opened = browsing()

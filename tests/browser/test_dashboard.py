@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import TypeVar
 
@@ -36,9 +36,10 @@ def sign_in(page: Page, seen: Seen, actor: str = "Grace", token: str = TOKEN) ->
 
 
 @pytest.fixture(name="seen")
-def _seen() -> object:
-    with office() as seen:
-        yield seen
+def _seen() -> Iterator[Seen]:
+    opened = office()
+    yield asked(opened.__enter__)
+    asked(lambda: opened.__exit__(None, None, None))
 
 
 def test_a_run_is_seen_to_move(page: Page, seen: Seen) -> None:
