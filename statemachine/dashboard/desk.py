@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,6 +20,7 @@ from statemachine.dashboard.asking import Asking
 from statemachine.dashboard.redaction import Redaction
 from statemachine.dashboard.rendering import environment
 from statemachine.dashboard.session import COOKIE, HOURS, Session, Sessions
+from statemachine.runner import Statistics
 
 LONGEST = 1 << 20
 """Bytes of a form."""
@@ -29,6 +32,8 @@ SAID = {
     "out": "You have signed out.",
 }
 """What an answer says after something was done; the address bears only the word."""
+KEPT = 3.0
+"""Seconds for which numbers are kept."""
 Identify = Callable[[Request], str | None]
 
 
@@ -43,6 +48,7 @@ class Desk:
     closed: bool
     identify: Identify | None
     title: str
+    _counted: dict[timedelta, tuple[float, asyncio.Future[Statistics]]] = attrs.field(init=False, factory=dict)
     pages: jinja2.Environment = attrs.field(init=False, factory=environment)
 
     # Who asks.
@@ -76,6 +82,19 @@ class Desk:
         if not self.sessions.from_our_form(session, form.get("form_token", "")):
             raise HTTPException(403, "This form was not made for you, or is too old. Nothing was done.")
         return session, form
+
+    async def statistics(self, span: timedelta) -> Statistics:
+        """The numbers of the last `span`. They cost time, so what was counted just now does for all who look."""
+        now = asyncio.get_running_loop().time()
+        kept = self._counted.get(span)
+        if kept is None or kept[0] + KEPT < now:
+            counting = asyncio.ensure_future(self.asking.ask(lambda runner: runner.statistics(span)))
+            kept = self._counted[span] = (now, counting)
+        try:
+            return await asyncio.shield(kept[1])
+        except Exception:
+            self._counted.pop(span, None)
+            raise
 
     # What is answered.
 

@@ -67,7 +67,7 @@ class Looking:
             return await self._found(request, sought)
         given = conditions(asked)
         after = asked.get("after") or None
-        listed, counts = await asyncio.gather(self._page(given, after), self._counts(given.get("workflow")))
+        listed, counts = await asyncio.gather(self._page(given, after), self._counts())
         more = urlencode({**{name: value for name, value in asked.items() if name not in {"after", "said"} and value}})
         return self.desk.page(
             request,
@@ -93,13 +93,11 @@ class Looking:
     def _page(self, given: dict[str, Any], after: str | None) -> Awaitable[list[RunSummary]]:
         return self.desk.asking.ask(lambda runner: runner.list(**given, limit=PAGE + 1, after=after))
 
-    async def _counts(self, workflow: str | None) -> dict[str, int]:
-        """How many runs are in each status, and how many need a person."""
+    async def _counts(self) -> dict[str, int]:
+        """How many runs are in each status, and how many need a person: of all workflows, as indexes can tell."""
         questions: dict[str, dict[str, Any]] = {status: {"status": status} for status in STATUSES}
         questions |= {flag: {flag: True} for flag in ("incident", "paused", "held")}
-        found = await asyncio.gather(
-            *(self.desk.asking.ask(_counting({"workflow": workflow, **one})) for one in questions.values())
-        )
+        found = await asyncio.gather(*(self.desk.asking.ask(_counting(one)) for one in questions.values()))
         return dict(zip(questions, found, strict=True))
 
     async def run(self, request: Request) -> Response:
@@ -131,7 +129,7 @@ class Looking:
         since = since if since in SPANS else "1h"
         well, numbers = await asyncio.gather(
             self.desk.asking.ask(lambda runner: runner.health()),
-            self.desk.asking.ask(lambda runner: runner.statistics(SPANS[since])),
+            self.desk.statistics(SPANS[since]),
         )
         return self.desk.page(request, "health", well=well, numbers=numbers, since=since, spans=list(SPANS))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from tests.browser.browsing import NoBrowserError, browsing
 from tests.conftest import IN_CI
@@ -37,7 +37,12 @@ def _page(browser: Browser) -> Iterator[Page]:
         "console",
         lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None,
     )
-    page.on("dialog", lambda dialog: (faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     yield page
     context.close()
     assert faults == []

@@ -133,12 +133,13 @@ def tour(page: Page, address: str, images: Path, scheme: str, runs: tuple[str, s
     """The pages, each with its picture."""
     waits, undone, asks = runs
 
-    def take(path: str, name: str, *, whole: bool = False) -> None:
+    def take(path: str, name: str, high: int = HIGH) -> None:
+        page.set_viewport_size({"width": WIDE, "height": high})
         page.goto(f"{address}{path}", wait_until="load")
         page.locator("#live.on").wait_for()
         if name == "inbox":
             page.locator("details.event summary").first.click()
-        page.screenshot(path=images / f"{name}{scheme}.png", full_page=whole)
+        page.screenshot(path=images / f"{name}{scheme}.png")
 
     page.goto(f"{address}/sign-in?to=/runs")
     page.get_by_label("token").fill(TOKEN)
@@ -146,11 +147,10 @@ def tour(page: Page, address: str, images: Path, scheme: str, runs: tuple[str, s
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/runs*")
     take("/runs", "runs")
-    take(f"/runs/{waits}", "run", whole=True)
+    take(f"/runs/{waits}", "run", 1640)
     take("/inbox", "inbox")
     take(f"/sagas/{asks}", "incident")
     take(f"/sagas/{undone}", "saga")
-    take(f"/runs/{undone}", "undone", whole=True)
     take("/health?since=1d", "health")
 
 

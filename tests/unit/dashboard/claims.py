@@ -161,10 +161,14 @@ class Seen:
 
     def form(self, path: str, label: str) -> dict[str, str]:
         """The hidden fields of a form, by its label."""
-        page = self.page(path)
-        start = page.index(f'aria-label="{label}"')
-        hidden = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page[start : page.index("</form>", start)])
-        return dict(hidden)
+        return hidden(self.page(path), label)
+
+
+def hidden(page: str, label: str) -> dict[str, str]:
+    """The hidden fields of a form of a page."""
+    start = page.index(f'aria-label="{label}"')
+    form = page[start : page.index("</form>", start)]
+    return dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form))
 
 
 SETTLED = {
@@ -184,11 +188,11 @@ SETTLED = {
 @contextmanager
 def office(**options: Any) -> Iterator[Seen]:
     """The claims' office is open, with a page; actions are allowed unless it is said otherwise."""
-    options = {"actions": True, "token": TOKEN} | options
+    given: dict[str, Any] = {"actions": True, "token": TOKEN, **options}
     world: list[Exception] = []
     with (
         Runner(MemoryJournal(), [Claims(world)]) as runner,
-        serving(dashboard(runner, **options)) as address,
+        serving(dashboard(runner, **given)) as address,
         httpx.Client(base_url=address, follow_redirects=True) as visitor,
     ):
         yield Seen(runner, visitor, world)
