@@ -32,6 +32,7 @@ SAID = {
     "out": "You have signed out.",
 }
 """What an answer says after something was done; the address bears only the word."""
+Counted = dict[timedelta, tuple[float, asyncio.Future[Statistics]]]
 KEPT = 3.0
 """Seconds for which numbers are kept."""
 Identify = Callable[[Request], str | None]
@@ -48,7 +49,7 @@ class Desk:
     closed: bool
     identify: Identify | None
     title: str
-    _counted: dict[timedelta, tuple[float, asyncio.Future[Statistics]]] = attrs.field(init=False, factory=dict)
+    _counted: Counted = attrs.field(init=False, factory=dict[timedelta, tuple[float, Any]])
     pages: jinja2.Environment = attrs.field(init=False, factory=environment)
 
     # Who asks.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from msgspec import inspect
 
-from statemachine.dashboard.redaction import WITH_FIELDS
+from statemachine.dashboard.redaction import WITH_FIELDS, is_fields, is_listed
 
 
 def in_order(value: Any, kind: Any) -> Any:
@@ -23,12 +23,11 @@ def _ordered(value: Any, info: Any) -> Any:
     if isinstance(info, inspect.UnionType):
         fitting = [one for one in info.types if isinstance(one, WITH_FIELDS)]
         return _ordered(value, fitting[0]) if len(fitting) == 1 else value
-    if isinstance(info, WITH_FIELDS) and isinstance(value, dict):
-        given = cast("dict[str, Any]", value)
-        known = {field.encode_name: field.type for field in info.fields if field.encode_name in given}
-        return {name: _ordered(given[name], of) for name, of in known.items()} | {
-            name: item for name, item in given.items() if name not in known
+    if isinstance(info, WITH_FIELDS) and is_fields(value):
+        known = {field.encode_name: field.type for field in info.fields if field.encode_name in value}
+        return {name: _ordered(value[name], of) for name, of in known.items()} | {
+            name: item for name, item in value.items() if name not in known
         }
-    if isinstance(info, inspect.CollectionType | inspect.VarTupleType) and isinstance(value, list):
+    if isinstance(info, inspect.CollectionType | inspect.VarTupleType) and is_listed(value):
         return [_ordered(item, info.item_type) for item in value]
     return value

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 import attrs
 import msgspec
@@ -67,14 +67,14 @@ class Redaction:
         return self._walked(value, lambda text: hide(text, known))
 
     def _walked(self, value: Any, text: Callable[[str], str]) -> Any:
-        if isinstance(value, Mapping):
+        if is_fields(value):
             items = value.items()
             return {
                 str(key): HIDDEN if self.hides(str(key)) and _says(item) else self._walked(item, text)
                 for key, item in items
             }
-        if isinstance(value, list | tuple):
-            return [self._walked(item, text) for item in cast("list[Any]", value)]
+        if is_listed(value):
+            return [self._walked(item, text) for item in value]
         return text(value) if isinstance(value, str) else value
 
     def secrets(self, *values: Any) -> frozenset[str]:
@@ -82,11 +82,11 @@ class Redaction:
         return frozenset(said for value in values for said in self._hidden(value, within=False))
 
     def _hidden(self, value: Any, *, within: bool) -> Iterator[str]:
-        if isinstance(value, Mapping):
+        if is_fields(value):
             for key, item in value.items():
                 yield from self._hidden(item, within=within or self.hides(str(key)))
-        elif isinstance(value, list | tuple):
-            for item in cast("list[Any]", value):
+        elif is_listed(value):
+            for item in value:
                 yield from self._hidden(item, within=within)
         elif within and value is not None and not isinstance(value, bool) and len(str(value)) >= SHORTEST:
             yield str(value)
@@ -97,6 +97,16 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text
+
+
+def is_fields(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether JSON values have names."""
+    return isinstance(value, Mapping)
+
+
+def is_listed(value: Any) -> TypeGuard[Sequence[Any]]:
+    """Whether JSON values stand in a row."""
+    return isinstance(value, list | tuple)
 
 
 def _says(value: Any) -> bool:
@@ -132,8 +142,8 @@ def _marked(info: Any, seen: set[Any]) -> Iterator[str]:
             yield from _marked(field.type, seen)
     elif isinstance(info, msgspec.Struct):
         for name in info.__struct_fields__:
-            nested = getattr(info, name)
-            for one in nested if isinstance(nested, tuple) else (nested,):
+            nested: Any = getattr(info, name)
+            for one in nested if is_listed(nested) else (nested,):
                 if isinstance(one, inspect.Type):
                     yield from _marked(one, seen)
 
@@ -142,7 +152,10 @@ def is_marked(info: inspect.Type) -> bool:
     """Whether a type is `Redacted[…]`, or may be."""
     if isinstance(info, inspect.UnionType):
         return any(is_marked(one) for one in info.types)
-    return isinstance(info, inspect.Metadata) and (bool((info.extra or {}).get(MARK)) or is_marked(info.type))
+    if not isinstance(info, inspect.Metadata):
+        return False
+    extra: Any = info.extra  # pyright: ignore[reportUnknownMemberType] -- whatever the type's author said
+    return bool(extra and extra.get(MARK)) or is_marked(info.type)
 
 
 def _by_metadata(kind: type) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from urllib.parse import quote
 import jinja2
 import msgspec
 
-from statemachine.dashboard.redaction import HIDDEN
+from statemachine.dashboard.redaction import HIDDEN, is_fields, is_listed
 from statemachine.dashboard.session import nonce
 from statemachine.dashboard.timeline import span
 
@@ -20,7 +19,7 @@ HERE = Path(__file__).parent
 
 def environment() -> jinja2.Environment:
     """The templates, with what they may say."""
-    made = jinja2.Environment(
+    made: Any = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=True,  # everything: data comes from outside
         undefined=jinja2.StrictUndefined,
@@ -31,9 +30,10 @@ def environment() -> jinja2.Environment:
         moment=moment, ago=ago, span=span, size=size, pretty=pretty, tick=tick, segment=segment, number=number
     )
     made.globals.update(now=now, nonce=nonce, HIDDEN=HIDDEN)
-    made.tests["fields"] = lambda value: isinstance(value, Mapping)
-    made.tests["listed"] = lambda value: isinstance(value, list | tuple)
-    return made
+    made.tests["fields"] = is_fields
+    made.tests["listed"] = is_listed
+    found: jinja2.Environment = made
+    return found
 
 
 def now() -> datetime:

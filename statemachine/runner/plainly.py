@@ -11,8 +11,9 @@ import msgspec
 
 def to_plain(value: Any) -> Any:
     """A value as JSON holds it; bytes that are JSON are taken for what they say, times stay times."""
-    if attrs.has(type(value)):
-        return {field.name: to_plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    kind: type[Any] = type(value)
+    if attrs.has(kind):
+        return {field.name: to_plain(getattr(value, field.name)) for field in attrs.fields(kind)}
     if isinstance(value, msgspec.Struct):
         return msgspec.to_builtins(value)
     if isinstance(value, Mapping):

@@ -31,7 +31,7 @@ def serve(path: Path, *arguments: str, **environment: str) -> Iterator[tuple[str
     )
     assert process.stdout is not None
     try:
-        said = ""
+        said = line = ""
         for line in process.stdout:
             said += line
             if line.startswith("http"):
