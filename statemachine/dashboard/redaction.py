@@ -154,7 +154,7 @@ def is_marked(info: inspect.Type) -> bool:
         return any(is_marked(one) for one in info.types)
     if not isinstance(info, inspect.Metadata):
         return False
-    extra: Any = info.extra  # pyright: ignore[reportUnknownMemberType] -- whatever the type's author said
+    extra: Any = info.extra  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] -- whatever the type's author said
     return bool(extra and extra.get(MARK)) or is_marked(info.type)
 
 
