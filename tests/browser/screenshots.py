@@ -147,7 +147,7 @@ def tour(page: Page, address: str, images: Path, scheme: str, runs: tuple[str, s
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/runs*")
     take("/runs", "runs")
-    take(f"/runs/{waits}", "run", 1640)
+    take(f"/runs/{waits}", "run", 1770)
     take("/inbox", "inbox")
     take(f"/sagas/{asks}", "incident")
     take(f"/sagas/{undone}", "saga")
