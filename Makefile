@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run-ready
 DEV := $(VENV)/.dev-ready
 PACKAGES := statemachine persistence
-WHEEL_FILES = pyproject.toml README.md LICENSE $(shell find $(PACKAGES) -name '*.py' -o -name py.typed)
+WHEEL_FILES = pyproject.toml README.md LICENSE $(shell find $(PACKAGES) -name '*.py' -o -name py.typed -o -path '*/dashboard/templates/*' -o -path '*/dashboard/static/*')
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 
 # Which Python makes the environment: PYTHON= if given, else the first on the path that is new enough.
@@ -25,7 +25,7 @@ export PYRIGHT_PYTHON_USE_BUNDLED_PYRIGHT := 1
 # What people would use instead; each is measured in an environment of its own (tests/benchmarks/peers/<name>.txt).
 PEERS := dbos langgraph transitions python-statemachine
 
-.PHONY: help demo test lint format types imports tests deep reliability bench wheel-test lowest mined lock clean
+.PHONY: help demo test lint format types imports tests deep reliability bench screenshots wheel-test lowest mined lock clean
 .DELETE_ON_ERROR:
 
 help: ## What can be made
@@ -63,6 +63,9 @@ reliability: $(DEV) ## Kill, fail and confuse it thousands of times; writes docs
 
 bench: $(RUN) $(PEERS:%=build/bench/%/.ready) ## Ours beside its peers, in turn; writes docs/benchmarks.md (ARGS=--quick)
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+screenshots: $(DEV) ## Pictures of the dashboard, into docs/images (needs Chromium)
+	$(BIN)/python -m tests.browser.screenshots
 
 wheel-test: $(DEV) build/wheel/.tested ## A workflow runs, and checks, against the installed wheel
 

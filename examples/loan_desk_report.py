@@ -20,6 +20,8 @@ from statemachine import Client, RunView, Workflow
 
 JOURNAL = "desk.db"
 """The name of the database in the demo's folder."""
+DASHBOARD = "python -m statemachine serve --app examples.loan_desk:LoanDesk"
+"""What opens a page on a journal; it needs the extras `[cli,web,diagrams]`."""
 
 
 ENDS: tuple[Outcome, ...] = ("paid", "declined", "undone")
@@ -58,6 +60,7 @@ def report(folder: Path, desk: Workflow[Any], *, four_eyes: int, tally: Tally | 
         print("", *story(title, run.journal(), _last_word(told)), sep="\n  ")
         checks = examine(loans, endings, ledger(connection), read_entries(folder / MEMORY), four_eyes=four_eyes)
     print("", *table(_sums(endings, tally), checks), sep="\n")
+    print(f"\n  See the day: {DASHBOARD} {folder / JOURNAL}")
     return not any(check.against for check in checks)
 
 

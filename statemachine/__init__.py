@@ -36,6 +36,7 @@ from statemachine.errors import (
     UnknownWorkflow,
 )
 from statemachine.events import Call, Connection, Event, Moment, Outbox
+from statemachine.redacted import Redacted, redacted
 from statemachine.retry import Retry
 from statemachine.states import Compound, History, Parallel, State
 from statemachine.steps import step, transaction
@@ -86,6 +87,7 @@ __all__ = [
     "Overloaded",
     "Parallel",
     "Receipt",
+    "Redacted",
     "Refused",
     "RefusedVerb",
     "Result",
@@ -112,6 +114,7 @@ __all__ = [
     "on",
     "on_entry",
     "on_exit",
+    "redacted",
     "step",
     "transaction",
     "waive",

@@ -55,6 +55,8 @@ def _seen(node: Any, classes: dict[Any, int]) -> Any:
     """A node of msgspec's description as plain data. A class within itself is named by its number."""
     if isinstance(node, msgspec.inspect.EnumType):
         return ["enum", sorted(str(member.value) for member in node.cls)]
+    if isinstance(node, msgspec.inspect.Metadata):  # what is said about a type for other readers
+        return _seen(node.type, classes)
     if isinstance(node, msgspec.inspect.Field):
         return [node.encode_name, _seen(node.type, classes), node.required]
     if isinstance(node, msgspec.inspect.UnionType):

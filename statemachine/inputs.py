@@ -38,12 +38,16 @@ class Elapsed(msgspec.Struct, frozen=True, tag="timer"):
 
 
 class Succeeded(msgspec.Struct, frozen=True, omit_defaults=True, tag="succeeded"):
-    """A step's attempt returned. `changed` has the fields it set; `result` what it returned, for steps with `into`."""
+    """A step's attempt returned. `changed` has the fields it set; `result` what it returned, for steps with `into`.
+
+    `took`, here and below: how many seconds the attempt ran, where its host has measured it.
+    """
 
     step: str
     visit: int
     changed: dict[str, Any] = {}
     result: Any = None
+    took: float | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
@@ -62,6 +66,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     final: bool = False
     recorded: bool = True
     effect: bool = True
+    took: float | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
@@ -81,10 +86,11 @@ class Lost(msgspec.Struct, frozen=True, tag="lost"):
     crashes: int
 
 
-class Undone(msgspec.Struct, frozen=True, tag="undone"):
+class Undone(msgspec.Struct, frozen=True, omit_defaults=True, tag="undone"):
     """The undo of this visit returned."""
 
     visit: int
+    took: float | None = None
 
 
 class UndoFailed(msgspec.Struct, frozen=True, omit_defaults=True, tag="undo-failed"):
@@ -94,6 +100,7 @@ class UndoFailed(msgspec.Struct, frozen=True, omit_defaults=True, tag="undo-fail
     failure: Failure
     chance: float = 0.0
     final: bool = False
+    took: float | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, omit_defaults=True, tag="cancel"):

@@ -11,6 +11,7 @@ from statemachine.cli.frame import Sentences
 from statemachine.cli.keeping import export, prune, verify
 from statemachine.cli.looking import runs, show, tail
 from statemachine.cli.numbers import doctor, health, stats
+from statemachine.cli.serving import serve
 from statemachine.cli.steering import cancel, done, kill, pause, resume, retry, send, skip, start
 
 
@@ -52,5 +53,6 @@ for one in (
     stats,
     health,
     doctor,
+    serve,
 ):
     commands.add_command(one)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-import attrs
 import click
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from statemachine.runner import to_plain
 
 COLOURS = {
     "running": "blue",
@@ -32,27 +32,12 @@ def console() -> Console:
 
 def say_json(value: object) -> None:
     """One JSON document."""
-    click.echo(msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(to_plain(value)), indent=2).decode())
 
 
 def line_of(value: object) -> str:
     """One JSON document on a line of its own."""
-    return msgspec.json.encode(plain(value)).decode() + "\n"
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON holds it; bytes that are JSON are taken for what they say."""
-    if attrs.has(type(value)):
-        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
-    if isinstance(value, msgspec.Struct):
-        return msgspec.to_builtins(value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, bytes):
-        return msgspec.Raw(value)
-    return value
+    return msgspec.json.encode(to_plain(value)).decode() + "\n"
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -6,6 +6,7 @@ from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.operations import Health
+from statemachine.runner.plainly import to_plain
 from statemachine.runner.run import Run
 from statemachine.runner.statistics import Statistics, StepNumbers, Waiting
 from statemachine.runner.story import Attempt, Story, StoryLine
@@ -36,4 +37,5 @@ __all__ = [
     "Transitioned",
     "Verified",
     "Waiting",
+    "to_plain",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import attrs
@@ -23,6 +24,8 @@ class Attempt:
     undo: bool
     task: asyncio.Task[None] = attrs.field(init=False)
     thread: asyncio.Future[Any] | None = None
+    began: datetime | None = None
+    """When its function was called, UTC."""
     stopped: bool = False
     """It was asked to stop: its run goes on without it, or the runner closes."""
     expired: bool = False

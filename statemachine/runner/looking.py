@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from persistence import EntryRecord, Journal, Query, RunRecord
+from statemachine.definition import Definition
 from statemachine.errors import NoSuchRun
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
 from statemachine.runner.mover import Loaded
 from statemachine.runner.operations import Health, health
-from statemachine.runner.statistics import HOUR, Statistics, statistics
+from statemachine.runner.statistics import HOUR, Statistics, Waiting, statistics, waiting
 from statemachine.runner.story import Story, tell
 from statemachine.runner.verify import Verified, verify
 from statemachine.runner.views import Entry, RunSummary, RunView
@@ -93,21 +94,49 @@ class AsyncLooking:
         if limit < 1:
             message = f"limit={limit}: a page has at least 1 run"
             raise ValueError(message)
-        query = Query(
-            workflow=workflow.definition.name if isinstance(workflow, type) else workflow,
+        query = query_of(
+            workflow=workflow,
             status=status,
-            state=None if state is None else state_name(state),
-            tags=dict(tags or {}),
+            state=state,
+            tags=tags,
             incident=incident,
             held=held,
             paused=paused,
-            started_before=None if started_before is None else to_micros(started_before),
-            started_after=None if started_after is None else to_micros(started_after),
+            started_before=started_before,
+            started_after=started_after,
             limit=limit,
             after=after,
         )
         records = await self._body.io(lambda: self._body.journal.runs(query))
         return [RunSummary.of(record) for record in records]
+
+    async def count(
+        self,
+        *,
+        workflow: type[Workflow[Any]] | str | None = None,
+        status: str | None = None,
+        state: State | type[Nested] | str | None = None,
+        tags: Mapping[str, str] | None = None,
+        incident: bool | None = None,
+        held: bool | None = None,
+        paused: bool | None = None,
+    ) -> int:
+        """How many runs there are, of which every condition given holds. See `list` for these."""
+        self._body.check()
+        query = query_of(
+            workflow=workflow, status=status, state=state, tags=tags, incident=incident, held=held, paused=paused
+        )
+        return await self._body.io(lambda: self._body.journal.count(query))
+
+    async def standing(self) -> tuple[Waiting, ...]:
+        """What waits where: the runs that are not over, counted by workflow and state, the most first."""
+        self._body.check()
+        return await self._body.io(lambda: tuple(waiting(self._body.journal)))
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The workflows that the runner was given."""
+        return tuple(hosted.definition for hosted in self._body.workflows.all)
 
     async def journal(self, run: str, *, after: int = 0, limit: int = 1000) -> Entries:
         """A run's journal from the line after number `after`, oldest first."""
@@ -161,7 +190,8 @@ class Looking(ABC):
 
     @property
     @abstractmethod
-    def _there(self) -> AsyncLooking: ...
+    def face(self) -> AsyncLooking:
+        """The async face, whose coroutines `wait` takes."""
 
     def list(
         self,
@@ -180,7 +210,7 @@ class Looking(ABC):
     ) -> list[RunSummary]:
         """See `AsyncRunner.list`."""
         return self.wait(
-            self._there.list(
+            self.face.list(
                 workflow=workflow,
                 status=status,
                 state=state,
@@ -195,21 +225,68 @@ class Looking(ABC):
             )
         )
 
+    def count(
+        self,
+        *,
+        workflow: type[Workflow[Any]] | str | None = None,
+        status: str | None = None,
+        state: State | type[Nested] | str | None = None,
+        tags: Mapping[str, str] | None = None,
+        incident: bool | None = None,
+        held: bool | None = None,
+        paused: bool | None = None,
+    ) -> int:
+        """See `AsyncRunner.count`."""
+        return self.wait(
+            self.face.count(
+                workflow=workflow, status=status, state=state, tags=tags, incident=incident, held=held, paused=paused
+            )
+        )
+
+    def standing(self) -> tuple[Waiting, ...]:
+        """See `AsyncRunner.standing`."""
+        return self.wait(self.face.standing())
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """The workflows that the runner was given."""
+        return self.face.definitions
+
     def log(self, *, after: int = -1, limit: int = 1000) -> Entries:
         """See `AsyncRunner.log`."""
-        return self.wait(self._there.log(after=after, limit=limit))
+        return self.wait(self.face.log(after=after, limit=limit))
 
     def health(self) -> Health:
         """See `AsyncRunner.health`."""
-        return self.wait(self._there.health())
+        return self.wait(self.face.health())
 
     def statistics(self, span: timedelta = HOUR) -> Statistics:
         """See `AsyncRunner.statistics`."""
-        return self.wait(self._there.statistics(span))
+        return self.wait(self.face.statistics(span))
 
     def verify(self, run: str) -> Verified:
         """See `AsyncRunner.verify`."""
-        return self.wait(self._there.verify(run))
+        return self.wait(self.face.verify(run))
+
+
+def query_of(
+    *,
+    workflow: type[Workflow[Any]] | str | None,
+    state: State | type[Nested] | str | None,
+    tags: Mapping[str, str] | None,
+    started_before: datetime | None = None,
+    started_after: datetime | None = None,
+    **more: Any,
+) -> Query:
+    """The question that a caller's conditions are."""
+    return Query(
+        workflow=workflow.definition.name if isinstance(workflow, type) else workflow,
+        state=None if state is None else state_name(state),
+        tags=dict(tags or {}),
+        started_before=None if started_before is None else to_micros(started_before),
+        started_after=None if started_after is None else to_micros(started_after),
+        **more,
+    )
 
 
 def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:

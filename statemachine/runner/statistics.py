@@ -15,6 +15,7 @@ from statemachine.runner.clock import from_micros, to_micros
 HOUR = timedelta(hours=1)
 MOST = 100_000
 """Up to how many of the newest entries are looked at."""
+PAGE = 5_000
 OUTCOMES = {"succeeded": False, "failed": True, "undone": False, "undo-failed": True}
 
 
@@ -86,7 +87,7 @@ _told = msgspec.json.Decoder(_Told).decode
 def statistics(journal: Journal, now: datetime, span: timedelta) -> Statistics:
     """Count what was committed in the last `span`."""
     since = now - span
-    newest = journal.log(-1, MOST)
+    newest = _newest(journal, to_micros(since))
     counted = [entry for entry in newest if entry.at >= to_micros(since)]
     whole = len(counted) < MOST
     if not whole:
@@ -99,8 +100,19 @@ def statistics(journal: Journal, now: datetime, span: timedelta) -> Statistics:
         rate=len(counted) / seconds,
         kinds=dict(Counter(entry.kind for entry in counted).most_common()),
         steps=tuple(_steps(counted)),
-        waiting=tuple(_waiting(journal)),
+        waiting=tuple(waiting(journal)),
     )
+
+
+def _newest(journal: Journal, since: int) -> list[EntryRecord]:
+    """The newest entries, page by page, until one is older than `since`; at most `MOST` of them."""
+    found = journal.log(-1, PAGE)
+    below = found[0].number - 1 if found else 0
+    while below > 0 and found[0].at >= since and len(found) < MOST:
+        page = [entry for entry in journal.log(max(0, below - PAGE), PAGE) if entry.number <= below]
+        found = page + found
+        below -= PAGE
+    return found[-MOST:]
 
 
 def _steps(entries: Sequence[EntryRecord]) -> Iterable[StepNumbers]:
@@ -126,7 +138,8 @@ def _share(times: Sequence[float], share: float) -> float | None:
     return times[max(0, -int(-share * len(times) // 1) - 1)] if times else None
 
 
-def _waiting(journal: Journal) -> list[Waiting]:
+def waiting(journal: Journal) -> list[Waiting]:
+    """What waits where, the most first."""
     found: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for group in journal.live():
         found[group.workflow, group.states] += group.runs

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from statemachine.commands import CancelStep, RunStep, Undo
 from statemachine.data import changed
 from statemachine.definition import StepSpec
@@ -127,7 +129,12 @@ class Steps:
 
     def _tell(self, attempt: Attempt, run: str, told: Succeeded | Failed | Undone | UndoFailed) -> None:
         attempt.told = True
+        if attempt.began is not None:
+            told = msgspec.structs.replace(told, took=self._seconds(attempt.began))
         self._writer.tell(Telling(run, told))
+
+    def _seconds(self, began: datetime) -> float:
+        return round((self._clock.now() - began).total_seconds(), 6)
 
     # Forward.
 
@@ -175,6 +182,7 @@ class Steps:
             CancelledError: The attempt was asked to stop.
         """
         alarm = self._clock.call_at(deadline, attempt.expire)
+        attempt.began = self._clock.now()
         try:
             if work.later:
                 return await contained_later(work.function(*arguments))
@@ -253,10 +261,11 @@ class Steps:
             if pending is None or pending.waiting:
                 raise RefusedVerb(run, "record the transaction of", "nobody waits for it any more")
             base = pending.base if pending.moved else snapshot.data
+            began = self._clock.now()
             told = self._success(hosted, run, step, command, base=base, result=_called(call, connection))
             if isinstance(told, Failed):
                 raise NotStored(run, f"result of {step.name}", told.failure.message)
-            return told
+            return msgspec.structs.replace(told, took=self._seconds(began))
 
         try:
             await asyncio.shield(self._writer.ask(Transacting(run, work), must=True))

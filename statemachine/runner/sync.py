@@ -39,8 +39,7 @@ _NOT_OPEN = "it was not entered, or it is closed"
 class Runner(Looking):
     """Owns a journal and moves its runs: `with Runner(...)` for threads, `async with Runner(...)` for asyncio.
 
-    `runner = await Runner(...)` opens it without a block, for a notebook's cells; `await runner.close()` closes it.
-
+    In a notebook's cells `runner = await Runner(...)` opens it, and `await runner.close()` closes it.
     Args:
         journal: The SQLite file (made when absent), or a `persistence.Journal`.
         workflows: The workflow objects, with their collaborators, whose runs it moves.
@@ -260,10 +259,11 @@ class Runner(Looking):
     @property
     def owner(self) -> bool:
         """Whether this runner moves the journal's runs."""
-        return self._there.owner
+        return self.face.owner
 
     @property
-    def _there(self) -> AsyncRunner:
+    def face(self) -> AsyncRunner:
+        """The async face, whose coroutines `wait` takes. Raises RunnerClosed."""
         if self._face is None:
             raise RunnerClosed(_NOT_OPEN)
         return self._face
@@ -279,7 +279,7 @@ class Runner(Looking):
         actor: str | None = None,
     ) -> Run[D]:
         """See `AsyncRunner.start`. With `connection`, it is used in this thread."""
-        there = self._there
+        there = self.face
         if connection is not None:
             _refuse_in_loop("A call on a sync runner")
             return Run(
@@ -298,7 +298,7 @@ class Runner(Looking):
         connection: Any = None,
     ) -> Receipt:
         """See `AsyncRunner.send`. With `connection`, it is used in this thread."""
-        there = self._there
+        there = self.face
         if connection is not None:
             _refuse_in_loop("A call on a sync runner")
             return _here(there.send(run, event, id=id, actor=actor, reason=reason, connection=connection))
@@ -306,30 +306,30 @@ class Runner(Looking):
 
     def verdict(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
         """Wait for what became of a queued event. Raises Refused, NotAnswered."""
-        return self.wait(self._there.verdict(receipt, timeout))
+        return self.wait(self.face.verdict(receipt, timeout))
 
     def get(self, id: str) -> Run[Any]:
         """A handle on a run, whether it exists or not."""
-        return Run(self._there.get(id), self.wait)
+        return Run(self.face.get(id), self.wait)
 
     def result(self, run: str, timeout: float | None = None) -> Result[Any]:
         """Wait until a run is over, for at most `timeout` seconds. Raises NotOver."""
-        return self.wait(self._there.result(run, timeout))
+        return self.wait(self.face.result(run, timeout))
 
     def start_plain(
         self, workflow: str, data: Plain, *, id: str, tags: Mapping[str, str] | None = None, actor: str | None = None
     ) -> Receipt:
         """See `AsyncRunner.start_plain`."""
-        return self.wait(self._there.start_plain(workflow, data, id=id, tags=tags, actor=actor))
+        return self.wait(self.face.start_plain(workflow, data, id=id, tags=tags, actor=actor))
 
     def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
         """See `AsyncRunner.prune`."""
-        return self.wait(self._there.prune(before, remember=remember, dry=dry))
+        return self.wait(self.face.prune(before, remember=remember, dry=dry))
 
     @contextmanager
     def watch(self, run: str) -> Generator[Iterator[Transitioned]]:
         """See `AsyncRunner.watch`."""
-        subscription = self._there.watch(run)
+        subscription = self.face.watch(run)
         transitions = self.wait(_entered(subscription))
         try:
             yield self._follow(transitions)

@@ -60,6 +60,7 @@ def test_a_small_day_ends_well(day: tuple[Path, str]) -> None:
     assert int(numbers["undone"]) > 0
     assert "kills survived          2" in output
     assert output.count("SIGKILL") == 2
+    assert output.rstrip().endswith(f"serve --app examples.loan_desk:LoanDesk {day[0] / JOURNAL}")
     assert (output.count("✓"), output.count("✗")) == (CHECKS, 0)
 
 

@@ -76,6 +76,9 @@ def check_what_is_installed() -> None:
         folder = Path(str(package.__file__)).parent
         assert folder.is_relative_to(sys.prefix), folder
         assert (folder / "py.typed").is_file(), folder
+    pages = Path(str(statemachine.__file__)).parent / "dashboard"
+    for name in ("templates/layout.html", "templates/inbox.html", "static/style.css", "static/live.js"):
+        assert (pages / name).is_file(), name
     requires = importlib.metadata.requires("durable-statemachine") or []
     assert len([one for one in requires if "extra ==" not in one]) == 3, requires
 

@@ -6,6 +6,7 @@ import types
 
 import persistence
 import statemachine
+import statemachine.dashboard
 import statemachine.diagrams
 import statemachine.runner
 import statemachine.testing
@@ -14,16 +15,19 @@ PUBLIC: dict[str, str] = {
     "statemachine": """
         AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection Definition
         DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver NotStored
-        OpenedBeforeFork Outbox Overloaded Parallel Receipt Refused RefusedVerb Result Retry Run RunHeld RunOver
-        RunSummary RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
-        after always check diagram evolve joined on on_entry on_exit step transaction waive
+        OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused RefusedVerb Result Retry Run RunHeld
+        RunOver RunSummary RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow
+        after always check diagram evolve joined on on_entry on_exit redacted step transaction waive
     """,
     "statemachine.runner": """
         AsyncRun AsyncRunner Attempt Client Clock Entry Health Plain Receipt Result Run RunSummary RunView Runner
-        Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified Waiting
+        Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified Waiting to_plain
     """,
     "statemachine.diagrams": """
         Diagram NoGraphvizError diagram
+    """,
+    "statemachine.dashboard": """
+        dashboard
     """,
     "statemachine.testing": """
         CrashSchedule Harness KillAt Trial VirtualClock WorkflowMachine crash_at every_crash journal_points step_points
@@ -40,6 +44,7 @@ PUBLIC: dict[str, str] = {
 PACKAGES: list[types.ModuleType] = [
     statemachine,
     statemachine.runner,
+    statemachine.dashboard,
     statemachine.diagrams,
     statemachine.testing,
     persistence,

@@ -13,7 +13,7 @@ from persistence import MemoryJournal
 from statemachine import Client, NotStored, Refused, Runner, UndeclaredEvent
 from statemachine.runner import Plain
 from statemachine.testing import VirtualClock
-from tests.unit.runner.desk import Confirm, Order, Shop, World, until
+from tests.unit.runner.desk import Confirm, Order, Reject, Shop, World, becomes, until
 
 
 @contextmanager
@@ -130,3 +130,39 @@ def test_health_says_what_is_wrong(tmp_path: Path) -> None:
         assert (bad.overdue, bad.messages) == (1, 1)
         assert bad.oldest is not None
         assert bad.waiting is not None
+
+
+def test_statistics_know_how_long_attempts_took(tmp_path: Path) -> None:
+    """Of steps that succeed, of those that fail, and of undos; a wait between attempts is no part of it."""
+    world = World()
+    clock = VirtualClock()
+    with Runner(tmp_path / "shop.db", [Shop(world)], clock=clock) as owner:
+        world.failures = [ConnectionError("no answer")]
+        run = owner.start(Shop, Order("book"), id="o1")
+        becomes(lambda: any(entry.kind == "failed" for entry in run.journal()))
+        clock.advance(timedelta(seconds=61))
+        until(run, "waiting")
+        owner.send("o1", Reject())
+        owner.result("o1", timeout=10)
+        numbers = {(one.step, one.undo): one for one in owner.statistics().steps}
+    assert set(numbers) == {("reserve", False), ("reserve", True)}
+    assert (numbers["reserve", False].attempts, numbers["reserve", False].failed) == (2, 1)
+    for one in numbers.values():
+        assert one.p50 is not None
+        assert one.p95 is not None
+        assert 0 <= one.p50 <= one.p95 < 60
+
+
+def test_runs_are_counted_and_what_waits_is_told(tmp_path: Path) -> None:
+    """By the conditions that a listing takes; the same from beside."""
+    with served(tmp_path / "shop.db") as (owner, client):
+        for number in range(3):
+            until(owner.start(Shop, Order("book"), id=f"o{number}", tags={"n": str(number)}), "waiting")
+        owner.send("o1", Confirm())
+        owner.result("o1", timeout=10)
+        for who in (owner, client):
+            assert (who.count(), who.count(status="completed"), who.count(state=Shop.waiting)) == (3, 1, 2)
+            assert (who.count(tags={"n": "2"}), who.count(incident=True)) == (1, 0)
+            assert [(one.workflow, one.state, one.runs) for one in who.standing()] == [("shop", ("waiting",), 2)]
+        assert owner.definitions == (Shop.definition,)
+        assert client.definitions == ()
