@@ -37,9 +37,8 @@ _NOT_OPEN = "it was not entered, or it is closed"
 
 
 class Runner(Looking):
-    """Owns a journal and moves its runs: `with Runner(...)` for threads, `async with Runner(...)` for asyncio.
+    """Owns a journal and moves its runs: `with Runner()` for threads, `async with` for asyncio, `await` in a notebook.
 
-    In a notebook's cells `runner = await Runner(...)` opens it, and `await runner.close()` closes it.
     Args:
         journal: The SQLite file (made when absent), or a `persistence.Journal`.
         workflows: The workflow objects, with their collaborators, whose runs it moves.
