@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -110,12 +110,11 @@ def named(place: str) -> object:
 def _definitions(place: str, found: object) -> list[Definition]:
     if isinstance(found, Definition):
         return [found]
-    if isinstance(found, type) and issubclass(found, Workflow) and hasattr(found, "definition"):
-        return [_unperformed(found)]
-    if isinstance(found, Workflow):
-        return [_unperformed(type(found))]
+    kind: Any = found if isinstance(found, type) else found.__class__
+    if issubclass(kind, Workflow) and "compiled" in dir(kind):  # pyright: ignore[reportUnknownArgumentType]
+        return [_unperformed(kind)]  # pyright: ignore[reportUnknownArgumentType] -- over data of whatever type
     if isinstance(found, list | tuple):
-        items: Iterable[object] = found  # pyright: ignore[reportUnknownVariableType] -- of whatever the module has
+        items = cast("list[object]", found)
         return [one for item in items for one in _definitions(place, item)]
     if callable(found) and not isinstance(found, type):
         return _definitions(place, found())

@@ -13,7 +13,7 @@ from statemachine.cli.frame import APP, FILE, JSON, ago, changing, looking, span
 from statemachine.cli.looking import every
 from statemachine.cli.tables import line_of, progress, say_json, table
 from statemachine.cli.xes import write_xes
-from statemachine.runner import Client, Entry, RunSummary
+from statemachine.runner import Client, Entry, RunSummary, Verified
 
 
 @click.command()
@@ -29,7 +29,7 @@ def verify(file: Path, *, runs: tuple[str, ...], places: tuple[str, ...], as_jso
     with looking(file, places) as client:
         names = runs or tuple(one.id for one in every(client, {}, 1000))
         with progress("verify", len(names)) as bar:
-            found = []
+            found: list[Verified] = []
             for name in names:
                 found.append(client.verify(name))
                 bar.advance(bar.task_ids[0])

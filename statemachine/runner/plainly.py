@@ -11,7 +11,7 @@ import msgspec
 
 def to_plain(value: Any) -> Any:
     """A value as JSON holds it; bytes that are JSON are taken for what they say, times stay times."""
-    kind: type[Any] = type(value)
+    kind: type[Any] = value.__class__
     if attrs.has(kind):
         return {field.name: to_plain(getattr(value, field.name)) for field in attrs.fields(kind)}
     if isinstance(value, msgspec.Struct):
