@@ -23,7 +23,7 @@ def workflows(names: dict[str, Any], module: str) -> dict[str, type[Workflow[Any
     return {
         name: value
         for name, value in names.items()
-        if isinstance(value, type) and issubclass(value, Workflow) and value.__module__ == module
+        if type(value) is type and issubclass(value, Workflow) and value.__module__ == module
         if hasattr(value, "definition")
     }
 
