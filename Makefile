@@ -76,8 +76,7 @@ mined: build/mined/.tested ## pm4py reads an exported journal as it was exported
 lock: $(DEV) ## Write the newest versions that fit into requirements/
 	@mkdir -p build
 	$(BIN)/python -m pip install $(PIP_FLAGS) uv
-	$(BIN)/python -c 'import itertools, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-		print(*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values()), sep="\n")' \
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
 		| sed 's/>=/==/' > build/lowest.in
 	$(LOCK) --output-file requirements/run.txt
 	$(LOCK) --group dev --output-file requirements/dev.txt
