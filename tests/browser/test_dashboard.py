@@ -179,6 +179,8 @@ def test_pages_work_by_keyboard(page: Page, seen: Seen) -> None:
     asked(lambda: seen.claim("c1"))
     sign_in(page, seen)
     page.goto(f"{address(seen)}/inbox")
+    expect(page.locator("#live")).to_have_text("live")  # what is shown is up to date, and is not drawn again beneath us
+    page.get_by_text("Refuse").first.wait_for()
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to the content")
     page.keyboard.press("Enter")
