@@ -206,7 +206,7 @@ class Steps:
                 "Visit %d of run %s waits for the thread of an attempt that has timed out",
                 visit,
                 run,
-                extra={"workflow": None, "run": run, "step": None, "attempt": None},
+                extra=fields(None, run),
             )
             await self._outlast(attempt.thread)
 
