@@ -56,7 +56,6 @@ from statemachine import (
 
 FOUR_EYES = 5_000
 """Marks above which a second, other person must approve."""
-ASKING = Retry(12, delay=0.05, cap=0.5)
 
 
 @attrs.frozen
