@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run-ready
+DEMO := $(VENV)/.demo-ready
 DEV := $(VENV)/.dev-ready
 PACKAGES := statemachine persistence
 WHEEL_FILES = pyproject.toml README.md LICENSE $(shell find $(PACKAGES) -name '*.py' -o -name py.typed -o -path '*/dashboard/templates/*' -o -path '*/dashboard/static/*')
@@ -31,7 +32,7 @@ PEERS := dbos langgraph transitions python-statemachine
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "make %-11s %s\n", $$1, $$2}'
 
-demo: $(RUN) ## The loan desk, killed on the way (DATA=file in the UCI German Credit format, KILLS=how often)
+demo: $(DEMO) ## The loan desk, killed on the way (DATA=file in the UCI German Credit format, KILLS=how often)
 	@$(BIN)/python -m examples.loan_desk
 
 test: lint types imports wheel-test lowest mined tests ## Every check and every test
@@ -79,6 +80,7 @@ lock: $(DEV) ## Write the newest versions that fit into requirements/
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
 		| sed 's/>=/==/' > build/lowest.in
 	$(LOCK) --output-file requirements/run.txt
+	$(LOCK) --extra cli --extra diagrams --extra web --output-file requirements/demo.txt
 	$(LOCK) --group dev --output-file requirements/dev.txt
 	$(LOCK) --group test --all-extras --constraint build/lowest.in --output-file requirements/lowest.txt
 	$(LOCK) --group mine --output-file requirements/mined.txt
@@ -105,11 +107,17 @@ $(RUN): requirements/run.txt
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/run.txt
 	@touch $@
 
+$(DEMO): requirements/demo.txt
+	$(call make-venv,$(VENV))
+	@echo "setting up $(VENV) to run the demo, and its web page"
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/demo.txt
+	@touch $(RUN) $@
+
 $(DEV): requirements/dev.txt
 	$(call make-venv,$(VENV))
 	@echo "setting up $(VENV) to develop"
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements/dev.txt
-	@touch $(RUN) $@
+	@touch $(RUN) $(DEMO) $@
 
 build/bench/%/.ready: tests/benchmarks/peers/%.txt
 	$(call make-venv,$(@D))

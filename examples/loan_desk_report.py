@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -20,8 +21,8 @@ from statemachine import Client, RunView, Workflow
 
 JOURNAL = "desk.db"
 """The name of the database in the demo's folder."""
-DASHBOARD = "python -m statemachine serve --app examples.loan_desk:LoanDesk"
-"""What opens a page on a journal; it needs the extras `[cli,web,diagrams]`."""
+DASHBOARD = "-m statemachine serve --app examples.loan_desk:LoanDesk"
+"""What opens a page on a journal, said to a Python that has the extras `[cli,web,diagrams]`, as `make demo`'s has."""
 
 
 ENDS: tuple[Outcome, ...] = ("paid", "declined", "undone")
@@ -60,8 +61,14 @@ def report(folder: Path, desk: Workflow[Any], *, four_eyes: int, tally: Tally | 
         print("", *story(title, run.journal(), _last_word(told)), sep="\n  ")
         checks = examine(loans, endings, ledger(connection), read_entries(folder / MEMORY), four_eyes=four_eyes)
     print("", *table(_sums(endings, tally), checks), sep="\n")
-    print(f"\n  See the day: {DASHBOARD} {folder / JOURNAL}")
+    print(f"\n  See the day: {_python()} {DASHBOARD} {folder / JOURNAL}")
     return not any(check.against for check in checks)
+
+
+def _python() -> str:
+    """This interpreter, as one would type it here."""
+    path = Path(sys.executable)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _ending(client: Client, loan: str, kills: list[datetime]) -> Ending:

@@ -33,9 +33,9 @@ class Serving:
 
 @contextmanager
 def serving(module: str, folder: Path, *arguments: str) -> Iterator[Serving]:
-    """`python -m module --port 0 …` while the block runs; what it says goes to a file in `folder`."""
+    """`python -m module … --port 0` while the block runs; what it says goes to a file in `folder`."""
     log = folder / f"{module}.log"
-    command = [sys.executable, "-m", module, "--port", "0", *arguments]
+    command = [sys.executable, "-m", module, *arguments, "--port", "0"]
     with log.open("wb") as said:
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said, start_new_session=True)
     try:

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import attrs
+import httpx
 import msgspec
 import pytest
 
@@ -20,6 +21,7 @@ from examples.loan_desk_memory import MEMORY, Entry, read_entries
 from examples.loan_desk_report import JOURNAL
 from examples.loan_desk_show import Progress, story, table
 from statemachine.runner import Entry as JournalEntry
+from tests.examples.serving import serving
 
 ROOT = Path(__file__).parents[2]
 CHECKS = 6
@@ -62,6 +64,15 @@ def test_a_small_day_ends_well(day: tuple[Path, str]) -> None:
     assert output.count("SIGKILL") == 2
     assert output.rstrip().endswith(f"serve --app examples.loan_desk:LoanDesk {day[0] / JOURNAL}")
     assert (output.count("✓"), output.count("✗")) == (CHECKS, 0)
+
+
+@pytest.mark.slow
+def test_the_command_that_it_names_opens_its_page(day: tuple[Path, str], tmp_path: Path) -> None:
+    """The last line of the demo, as it stands there, shows the loans."""
+    python, dash_m, module, *arguments = day[1].rstrip().rpartition("See the day: ")[2].split()
+    assert (Path(python).resolve(), dash_m) == (Path(sys.executable).resolve(), "-m")
+    with serving(module, tmp_path, *arguments) as server:
+        assert "loan-desk" in httpx.get(server.url, follow_redirects=True).text
 
 
 @pytest.mark.slow

@@ -134,7 +134,12 @@ def test_run_time_needs_three_packages() -> None:
 
 @pytest.mark.parametrize(
     ("name", "groups"),
-    [("run.txt", ()), ("dev.txt", ("test", "apps", "extras", "browser", "check", "build")), ("lowest.txt", ("test",))],
+    [
+        ("run.txt", ()),
+        ("demo.txt", ()),
+        ("dev.txt", ("test", "apps", "extras", "browser", "check", "build")),
+        ("lowest.txt", ("test",)),
+    ],
 )
 def test_pinned_versions_fit_what_is_asked_for(name: str, groups: tuple[str, ...]) -> None:
     """Whoever edits pyproject.toml runs `make lock`."""
@@ -160,9 +165,10 @@ def test_developers_have_every_extra() -> None:
     assert {line for lines in extras.values() for line in lines} <= set(project()["dependency-groups"]["extras"])
 
 
-def test_what_developers_run_is_what_users_run() -> None:
+@pytest.mark.parametrize("name", ["run.txt", "demo.txt"])
+def test_what_developers_run_is_what_users_run(name: str) -> None:
     """The two pinned sets agree on the versions they share."""
-    run, develop = pins("run.txt"), pins("dev.txt")
+    run, develop = pins(name), pins("dev.txt")
     assert {name: develop.get(name) for name in run} == run
 
 
