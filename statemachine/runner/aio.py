@@ -9,19 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from persistence import Pruned
 from statemachine.errors import NotOver, RefusedVerb, RunHeld, UnknownWorkflow
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body, Watcher
-from statemachine.runner.clock import to_micros
+from statemachine.runner.keeping import AsyncKeeping
 from statemachine.runner.looking import AsyncLooking, Entries, state_name
 from statemachine.runner.mover import Loaded
-from statemachine.runner.operations import REMEMBER, PruneBody, Pruning
 from statemachine.runner.post import Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
@@ -114,7 +111,7 @@ class AsyncRun(Generic[D]):
         return await self._runner.story(self.id)
 
 
-class AsyncRunner(AsyncLooking):
+class AsyncRunner(AsyncLooking, AsyncKeeping):
     """What `async with Runner(...)` and `await Runner(...)` give. See `Runner` for its parameters."""
 
     def __init__(self, body: Body, leave: Callable[[], Awaitable[None]] | None = None) -> None:
@@ -294,25 +291,6 @@ class AsyncRunner(AsyncLooking):
             if record is not None and record.over:
                 return None
             await asyncio.sleep(_POLL)
-
-    async def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
-        """Remove, in one commit, the runs that ended before a time, with their journal and answered messages.
-
-        Args:
-            before: The UTC time.
-            remember: How long from now their event ids are remembered, so that a late resend gets its first verdict.
-            dry: Only count.
-
-        Raises:
-            Refused, NotAnswered: Where another process moves the runs: it refused, or nobody took it.
-        """
-        self._body.check()
-        until = self._body.clock.now() + remember
-        body = PruneBody(to_micros(before), to_micros(until), dry)
-        if self._body.owner:
-            pruned: Pruned = await self._body.ask(Pruning(body))
-            return pruned
-        return await self._post.prune(body)
 
     @asynccontextmanager
     async def watch(self, run: str) -> AsyncGenerator[AsyncIterator[Transitioned]]:

@@ -12,20 +12,19 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from persistence import Codec, Journal, Pruned, SQLiteJournal
+from persistence import Codec, Journal, SQLiteJournal
 from statemachine.definition import Definition
 from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
 from statemachine.runner.aio import AsyncRunner
 from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
+from statemachine.runner.keeping import Keeping
 from statemachine.runner.looking import Looking
-from statemachine.runner.operations import REMEMBER
 from statemachine.runner.run import Run
 from statemachine.runner.views import Plain, Receipt, Result, Transitioned
 from statemachine.steps import Bindable
@@ -36,7 +35,7 @@ T = TypeVar("T")
 _NOT_OPEN = "it was not entered, or it is closed"
 
 
-class Runner(Looking):
+class Runner(Looking, Keeping):
     """Owns a journal and moves its runs: `with Runner()` for threads, `async with` for asyncio, `await` in a notebook.
 
     Args:
@@ -320,10 +319,6 @@ class Runner(Looking):
     ) -> Receipt:
         """See `AsyncRunner.start_plain`."""
         return self.wait(self.face.start_plain(workflow, data, id=id, tags=tags, actor=actor))
-
-    def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
-        """See `AsyncRunner.prune`."""
-        return self.wait(self.face.prune(before, remember=remember, dry=dry))
 
     @contextmanager
     def watch(self, run: str) -> Generator[Iterator[Transitioned]]:
