@@ -315,14 +315,14 @@ class MemoryJournal:
 
     def live(self) -> list[LiveGroup]:
         """See `Journal.live`."""
-        groups: dict[tuple[str, str, tuple[str, ...]], int] = {}
+        groups: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
         with self._store.lock:
             for run in self._store.runs.values():
                 if not run.over:
-                    groups[_place(run)] = groups.get(_place(run), 0) + 1
+                    groups.setdefault(_place(run), []).append(run.updated)
         return [
-            LiveGroup(workflow=workflow, definition=definition, states=states, runs=runs)
-            for (workflow, definition, states), runs in sorted(groups.items())
+            LiveGroup(workflow=workflow, definition=definition, states=states, runs=len(moved), stood=min(moved))
+            for (workflow, definition, states), moved in sorted(groups.items())
         ]
 
     def close(self) -> None:

@@ -182,3 +182,5 @@ class LiveGroup(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[str, ...]
     """Empty for runs whose states cannot be read: the journal is damaged there."""
     runs: int
+    stood: int = 0
+    """When the one that has stood still longest was moved last: microseconds since 1970 UTC."""

@@ -72,14 +72,18 @@ class Reading(OpensJournals):
         assert self.beside(journal).attempts() == [again]
 
     def test_live_runs_are_grouped(self) -> None:
-        """By workflow, definition and states; runs that are over do not count."""
+        """By workflow, definition and states, with the time of the stillest one; what is over does not count."""
         journal, epoch = self.owned(
-            start("a"), start("b"), start("c", states=("x", "y")), start("d", definition="d2"), start("e", over=True)
+            start("a"),
+            start("b", updated=7),
+            start("c", states=("x", "y")),
+            start("d", definition="d2"),
+            start("e", over=True),
         )
         assert journal.live() == [
-            LiveGroup(workflow="loan", definition="d1", states=("review",), runs=2),
-            LiveGroup(workflow="loan", definition="d1", states=("x", "y"), runs=1),
-            LiveGroup(workflow="loan", definition="d2", states=("review",), runs=1),
+            LiveGroup(workflow="loan", definition="d1", states=("review",), runs=2, stood=7),
+            LiveGroup(workflow="loan", definition="d1", states=("x", "y"), runs=1, stood=2_001),
+            LiveGroup(workflow="loan", definition="d2", states=("review",), runs=1, stood=2_001),
         ]
         journal.commit(epoch, [step("a", over=True)])
         assert journal.live()[0].runs == 1

@@ -101,8 +101,8 @@ def _order(query: Query) -> str:
 def live(connection: sqlite3.Connection) -> list[LiveGroup]:
     """See `Journal.live`."""
     return [
-        LiveGroup(workflow=workflow, definition=definition, states=_readable(states), runs=number)
-        for workflow, definition, states, number in connection.execute(sql.LIVE).fetchall()
+        LiveGroup(workflow=workflow, definition=definition, states=_readable(states), runs=number, stood=stood)
+        for workflow, definition, states, number, stood in connection.execute(sql.LIVE).fetchall()
     ]
 
 

@@ -200,7 +200,7 @@ INBOX = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE verdict = '' AN
 
 # States as bytes: what is no text must not keep the others from being read.
 LIVE = """
-SELECT workflow, definition, CAST(states AS BLOB), COUNT(*) FROM statemachine_run
+SELECT workflow, definition, CAST(states AS BLOB), COUNT(*), MIN(updated) FROM statemachine_run
 WHERE over = 0
 GROUP BY workflow, definition, states
 ORDER BY workflow, definition, states

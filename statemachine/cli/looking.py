@@ -150,6 +150,8 @@ def show(file: Path, run: str, *, places: tuple[str, ...], as_json: bool) -> Non
     if story is not None and story.attempts:
         _attempts(story.attempts)
     _errors(view, story)
+    if story is None:
+        console().print(Text("With --app MODULE:NAME also each attempt of its steps, and its errors.", style="dim"))
 
 
 def _head(view: RunView[Any]) -> None:
@@ -200,12 +202,15 @@ def _attempts(attempts: tuple[Attempt, ...]) -> None:
 
 
 def _errors(view: RunView[Any], story: Story | None) -> None:
-    failures = [incident.failure for incident in view.incidents] + [view.error]
-    failures += [one.failure for one in story.attempts] if story else []
+    failures = [(f"incident {incident.number}", incident.failure) for incident in view.incidents]
+    failures.append(("what ended the run", view.error))
+    attempts = story.attempts if story else ()
+    failures += [(f"{'undo of ' if one.undo else ''}{one.step}, attempt {one.number}", one.failure) for one in attempts]
     seen: set[str] = set()
-    for failure in failures:
+    for whose, failure in failures:
         if failure is not None and failure.traceback and failure.traceback not in seen:
             seen.add(failure.traceback)
+            console().print(Text(f"Error of {whose}", style="bold"))
             console().print(Text(failure.traceback.rstrip(), style="dim"))
 
 

@@ -34,8 +34,8 @@ def stats(file: Path, *, since: timedelta, as_json: bool) -> None:
     click.echo(", ".join(f"{kind} {count:,}" for kind, count in numbers.kinds.items()))
     click.echo(f"file {_size(well.file)}, write-ahead log {_size(well.log)}")
     _steps(numbers)
-    rows = ((one.workflow, one.state, one.runs) for one in numbers.waiting)
-    table("Runs that are not over", ("workflow", "state", "runs"), rows)
+    rows = ((one.workflow, one.state, one.runs, one.since) for one in numbers.waiting)
+    table("Runs that are not over", ("workflow", "state", "runs", "the longest since"), rows)
 
 
 def _steps(numbers: Statistics) -> None:

@@ -11,11 +11,11 @@ import attrs
 import click
 import msgspec
 
-from statemachine.cli.frame import APP, FILE, JSON, changing, who
+from statemachine.cli.frame import APP, FILE, JSON, changing, looking, who
 from statemachine.cli.looking import asked, every, filters
 from statemachine.cli.tables import progress, say_json, table
 from statemachine.errors import Refused, RefusedVerb
-from statemachine.runner import Plain, Receipt, Run, Runner
+from statemachine.runner import Client, Plain, Receipt, Run, Runner
 from statemachine.snapshot import Incident
 
 WAIT = click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for the owner's answer.")
@@ -265,7 +265,7 @@ class Orders:
 
 def _each(orders: Orders, find: Find) -> None:
     """Find what is meant, rehearse or do it, and say what became of each."""
-    with changing(orders.file, orders.places) as runner:
+    with (looking if orders.dry else changing)(orders.file, orders.places) as runner:
         meant = list(_meant_by(runner, orders, find))
         if not meant:
             message = f"There is nothing to {orders.verb}."
@@ -291,7 +291,7 @@ def _seconds_between(rate: str) -> float:
     return 1 / float(number)
 
 
-def _meant_by(runner: Runner, orders: Orders, find: Find) -> Iterator[tuple[str, str, Act]]:
+def _meant_by(runner: Runner | Client, orders: Orders, find: Find) -> Iterator[tuple[str, str, Act]]:
     ids = [orders.run] if orders.run is not None else [one.id for one in every(runner, orders.conditions)]
     for run in ids:
         for what, do in find(runner.get(run)):

@@ -19,6 +19,7 @@ def metrics(well: Health, numbers: Statistics, entries: int) -> str:
         ("entries_total", "counter", "Transitions committed to the journal", _one(entries)),
         ("owner_up", "gauge", "1 while somebody moves the journal's runs", _one(well.owner is not None)),
         ("runs_live", "gauge", "Runs that are not over, by workflow and state", _live(numbers)),
+        ("runs_stood_seconds", "gauge", "For how long the one that stands still longest has", _stood(numbers)),
         ("runs_with_incident", "gauge", "Runs that need a person", _one(well.incidents)),
         ("runs_held", "gauge", "Runs that no workflow of the owner fits", _one(well.held)),
         ("runs_overdue", "gauge", "Runs more than a minute past their deadline", _one(well.overdue)),
@@ -48,6 +49,11 @@ def _age(at: datetime | None) -> float:
 def _live(numbers: Statistics) -> Samples:
     for group in numbers.waiting:
         yield {"workflow": group.workflow, "state": " ".join(group.state)}, group.runs
+
+
+def _stood(numbers: Statistics) -> Samples:
+    for group in numbers.waiting:
+        yield {"workflow": group.workflow, "state": " ".join(group.state)}, _age(group.since)
 
 
 def _attempts(numbers: Statistics) -> Samples:

@@ -42,11 +42,19 @@ class StepNumbers:
 
 @attrs.frozen
 class Waiting:
-    """How many runs that are not over are in a state."""
+    """How many runs that are not over are in a state.
+
+    Attributes:
+        workflow: Its name.
+        state: The active leaves.
+        runs: How many.
+        since: When the one that has stood still longest was moved last, UTC.
+    """
 
     workflow: str
     state: tuple[str, ...]
     runs: int
+    since: datetime
 
 
 @attrs.frozen
@@ -141,6 +149,9 @@ def _share(times: Sequence[float], share: float) -> float | None:
 def waiting(journal: Journal) -> list[Waiting]:
     """What waits where, the most first."""
     found: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    stood: dict[tuple[str, tuple[str, ...]], int] = {}
     for group in journal.live():
-        found[group.workflow, group.states] += group.runs
-    return [Waiting(workflow, states, runs) for (workflow, states), runs in found.most_common()]
+        place = (group.workflow, group.states)
+        found[place] += group.runs
+        stood[place] = min(group.stood, stood.get(place, group.stood))
+    return [Waiting(*place, runs, from_micros(stood[place])) for place, runs in found.most_common()]

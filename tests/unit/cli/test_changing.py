@@ -96,6 +96,14 @@ def test_many_runs_are_not_changed_without_a_yes(path: Path) -> None:
         assert runner.result("o1", timeout=10).status == "cancelled"
 
 
+def test_a_rehearsal_needs_nobody_who_moves_the_runs(path: Path) -> None:
+    """It only looks, so it asks neither for an owner nor for the application."""
+    with served(path) as runner:
+        until(runner.start(Shop, Order("book"), id="o1"), "waiting")
+    assert [one["run"] for one in told("cancel", path, "--workflow", "shop", "--dry-run")] == ["o1"]
+    assert "Nobody moves the runs" in asked("cancel", path, "--workflow", "shop", "--yes").stderr
+
+
 def test_pause_resume_and_kill(path: Path) -> None:
     """Each in its time; a kill needs a reason; what is over refuses."""
     with served(path) as runner:

@@ -68,6 +68,8 @@ def test_a_run_is_shown_whole(path: Path) -> None:
     assert "Confirm" in bare
     assert "ada" in bare
     assert "Attempts" not in bare
+    assert "With --app MODULE:NAME also each attempt" in bare
+    assert "Error of incident" in whole
     assert "Attempts" in whole
     assert "ConnectionError: no answer" in whole
     assert "Traceback" in whole
@@ -112,10 +114,11 @@ def test_numbers_tell_how_steps_do_and_what_waits(path: Path) -> None:
     with served(path, world) as runner:
         failing(runner, world, "o1")
         numbers = told("stats", path)
+        (moved,) = (one["updated"] for one in told("runs", path))
         shown = asked("stats", path).output
     steps = {one["step"]: (one["attempts"], one["failed"]) for one in numbers["statistics"]["steps"]}
     assert steps == {"reserve": (1, 0), "charge": (1, 1)}
-    assert numbers["statistics"]["waiting"] == [{"workflow": "shop", "state": ["charging"], "runs": 1}]
+    assert numbers["statistics"]["waiting"] == [{"workflow": "shop", "state": ["charging"], "runs": 1, "since": moved}]
     assert numbers["file"] > 0
     assert "100.0%" in shown
 
