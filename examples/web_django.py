@@ -27,6 +27,7 @@ from django.views.decorators.http import require_GET, require_POST
 from gunicorn.app.base import BaseApplication
 
 from statemachine import (
+    AlreadySent,
     AlreadyStarted,
     Event,
     NoSuchRun,
@@ -137,7 +138,7 @@ def refusals(view: Callable[[HttpRequest], HttpResponse]) -> Any:
             return JsonResponse({"repeat": str(error)}, status=503)
         if isinstance(error, NoSuchRun):
             return JsonResponse({"unknown": str(error)}, status=404)
-        if isinstance(error, AlreadyStarted | NotAccepted | RunOver | Refused):
+        if isinstance(error, AlreadySent | AlreadyStarted | NotAccepted | RunOver | Refused):
             return JsonResponse({"refused": str(error)}, status=409)
         return None
 

@@ -21,6 +21,7 @@ from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 
 from statemachine import (
+    AlreadySent,
     AlreadyStarted,
     AsyncRunner,
     Call,
@@ -161,7 +162,7 @@ def _later(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"repeat": str(error)}, 503, {"Retry-After": "1"})
 
 
-for refusal in (AlreadyStarted, NotAccepted, RunOver, Refused):
+for refusal in (AlreadySent, AlreadyStarted, NotAccepted, RunOver, Refused):
     app.add_exception_handler(refusal, _conflict)
 app.add_exception_handler(LookupError, _unknown)
 for wait in (NotAnswered, RunnerClosed):

@@ -13,6 +13,7 @@ from statemachine import _clash as _clash
 from statemachine.data import evolve
 from statemachine.definition import Definition
 from statemachine.errors import (
+    AlreadySent,
     AlreadyStarted,
     BeingUndone,
     BlockingCall,
@@ -62,6 +63,7 @@ else:
 
 
 __all__ = [
+    "AlreadySent",
     "AlreadyStarted",
     "AsyncRun",
     "AsyncRunner",

@@ -18,6 +18,7 @@ StateMachineError
 ├── RunError                      something about one run
 │   ├── NoSuchRun                 … no run of this id
 │   ├── AlreadyStarted            … the id belongs to a run started with something else
+│   ├── AlreadySent               … the event id belongs to another event
 │   ├── NotAccepted               … no transition is enabled by this event now
 │   ├── RunOver                   … it has ended
 │   ├── BeingUndone               … it is being undone
@@ -200,6 +201,27 @@ class AlreadyStarted(RunError):
         what = "with other data" if workflow == asked else f"of workflow {workflow}, not {asked}"
         super().__init__(
             run, f"Run {run!r} exists already, {what}. Give a new run a new id; the same start may be repeated."
+        )
+
+
+class AlreadySent(RunError):
+    """The event id belongs to another event, which this run has taken or which waits for it.
+
+    Attributes:
+        id: The event id.
+        first: Name of the event that it was first seen with.
+        event: Name of the event that was refused.
+    """
+
+    def __init__(self, run: str, id: str, first: str, event: str) -> None:
+        self.id = id
+        self.first = first
+        self.event = event
+        what = "with other values" if first == event else f"as {first}"
+        super().__init__(
+            run,
+            f"Event {event} to run {run!r} was not taken: its id {id!r} was sent before, {what}. "
+            "Give each event an id of its own; only the same event may be sent again under its id.",
         )
 
 

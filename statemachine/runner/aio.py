@@ -180,7 +180,8 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         Args:
             run: The run's id.
             event: The event; or `Plain`, by its name and JSON values.
-            id: By which a resend is known: the same id again gets the first verdict and changes nothing.
+            id: By which a resend is known: the same event under the same id again gets the first verdict and changes
+                nothing.
             actor: Who sends it.
             reason: Why.
             connection: The application's own connection to the same database; the event becomes part of its
@@ -193,6 +194,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
             NotAccepted: No transition is enabled by it now.
             RunOver, BeingUndone: The run takes no events any more.
             UndeclaredEvent: The workflow does not declare its type.
+            AlreadySent: The id belongs to another event.
             NoSuchRun: There is no such run.
             RunHeld: The runner was not given its workflow.
             Overloaded: It would have to wait for the journal (see `Runner(refuse=True)`).

@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from persistence import MessageRecord, Pruned
-from statemachine.errors import AlreadyStarted, NoSuchRun, NotAnswered, Refused
+from statemachine.errors import AlreadySent, AlreadyStarted, NoSuchRun, NotAnswered, Refused
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.operations import PruneBody
 from statemachine.runner.requests import StartBody
+from statemachine.runner.resends import same_event
 from statemachine.runner.stored import digest
 from statemachine.runner.views import Plain, Receipt
 
@@ -67,7 +68,8 @@ class Post:
     async def send(
         self, run: str, id: str, event: object, *, connection: Any, actor: str | None, reason: str | None
     ) -> Receipt:
-        """Put an event. Raises NoSuchRun, UndeclaredEvent, NotStored, TooLarge."""
+        """Put an event. Raises NoSuchRun, UndeclaredEvent, AlreadySent, NotStored, TooLarge."""
+        hosted: Hosted | None = None
         if isinstance(event, Plain):
             event_name, raw = event.name, msgspec.json.encode(event.fields)
         else:
@@ -76,6 +78,10 @@ class Post:
             hosted.stored.event(run, event_name, event)
             raw = hosted.stored.codec.encode(event)
         put = await self._put(run, id, "event", event_name, raw, connection=connection, actor=actor, reason=reason)
+        if (put.name, put.body) != (event_name, raw):
+            first = put.name, msgspec.Raw(put.body)
+            if not same_event(hosted, first, (event_name, msgspec.Raw(raw))):
+                raise AlreadySent(run, id, put.name, event_name)
         return Receipt(run, id, put.verdict or "queued", put.number)
 
     async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:

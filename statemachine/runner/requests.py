@@ -30,6 +30,7 @@ from statemachine.runner.hosted import Hosted
 from statemachine.runner.mover import Loaded, Mover, Plan
 from statemachine.runner.operations import PruneBody, Pruning
 from statemachine.runner.recording import NOBODY, Asked
+from statemachine.runner.resends import check_resend
 from statemachine.runner.stored import digest
 from statemachine.snapshot import Occurrence, Snapshot
 from statemachine.transition import accepted_events, refusal, start, transition
@@ -84,7 +85,7 @@ class Starting:
 
 @attrs.frozen(eq=False)
 class Sending:
-    """Send an event. Answers "accepted" or "deferred"; a resend of an id gets the first answer."""
+    """Send an event. Answers "accepted" or "deferred"; a resend gets the first answer, another event is refused."""
 
     run: str
     name: str | None
@@ -101,6 +102,7 @@ class Sending:
                 return
             seen = mover.journal.seen(self.run, self.asked.event_id)
             if seen is not None:
+                check_resend(mover, self.run, self.name, self.value, seen)
                 plan.answer = seen.verdict
                 if self.asked.message:
                     plan.changes.append(_answered(self.asked, seen.verdict))

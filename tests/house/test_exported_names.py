@@ -13,11 +13,12 @@ import statemachine.testing
 
 PUBLIC: dict[str, str] = {
     "statemachine": """
-        AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection Definition
-        DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver NotStored
-        OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused RefusedVerb Result Retry Run RunHeld
-        RunOver RunSummary RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent UnknownWorkflow
-        Workflow after always check diagram evolve joined on on_entry on_exit redacted step transaction waive
+        AlreadySent AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection
+        Definition DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver
+        NotStored OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused RefusedVerb Result Retry Run
+        RunHeld RunOver RunSummary RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent
+        UnknownWorkflow Workflow after always check diagram evolve joined on on_entry on_exit redacted step
+        transaction waive
     """,
     "statemachine.runner": """
         AsyncRun AsyncRunner Attempt Client Clock Entry Health Plain Receipt Result Run RunSummary RunView Runner

@@ -223,6 +223,16 @@ def _an_id_that_is_taken(desk: Desk) -> None:
 
 
 @tells(
+    errors.AlreadySent,
+    "Event Reject to run 'o-1' was not taken: its id 'm-1' was sent before, as Confirm. Give each event an id of its "
+    "own; only the same event may be sent again under its id.",
+)
+def _an_event_id_that_is_taken(desk: Desk) -> None:
+    desk.waiting().send(Confirm(), id="m-1")
+    desk.runner.send("o-1", Reject(), id="m-1")
+
+
+@tells(
     errors.NotAccepted,
     "Run 'o-1' in reserving does not accept Confirm. It has transitions for: no event.",
 )
