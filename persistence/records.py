@@ -99,6 +99,8 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     number: int = 0
     """Given by the journal; the order of arrival."""
+    trace: str | None = None
+    """Where it comes from, as W3C `traceparent`, where its sender says so."""
     verdict: str = ""
     """Empty while it waits; then what became of it, for its sender. The first one stands."""
     answer: bytes = b""

@@ -21,6 +21,8 @@ class Begin(msgspec.Struct, frozen=True, omit_defaults=True, tag="start"):
     nonce: str
     actor: str | None = None
     reason: str | None = None
+    trace: str | None = None
+    """Where it comes from, as W3C `traceparent`."""
 
 
 class Received(msgspec.Struct, frozen=True, tag="event"):

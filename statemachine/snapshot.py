@@ -37,6 +37,8 @@ class Occurrence(msgspec.Struct, frozen=True, omit_defaults=True):
     send_id: str | None = None
     origin: str | None = None
     invoke: str | None = None
+    trace: str | None = None
+    """Where it comes from, as W3C `traceparent`."""
 
 
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -179,6 +181,8 @@ class Snapshot(msgspec.Struct, Generic[D], frozen=True, omit_defaults=True):
     incidents: tuple[Incident, ...] = ()
     children: tuple[Child, ...] = ()
     paused: bool = False
+    trace: str | None = None
+    """Where its start came from, as W3C `traceparent`."""
 
     @property
     def over(self) -> bool:

@@ -93,6 +93,7 @@ def start(definition: Definition, run: str, begin: Begin, now: datetime) -> Outc
         definition=definition.hash,
         data=begin.data,
         now=now,
+        trace=begin.trace,
     )
     return _work_out(chart_of(definition), blank, begin, now, raising=True)
 

@@ -148,6 +148,7 @@ class Turn:
             self.incidents,
             self.children,
             self.paused,
+            began.trace,
         )
 
     def deliver(self) -> Failure | None:

@@ -43,6 +43,7 @@ def an_entry(run: str = "r", seq: int = 1, **columns: Any) -> EntryRecord:
 def a_message(id: str = "m", run: str = "r", **columns: Any) -> MessageRecord:
     """A message that waits."""
     plain: dict[str, Any] = {"kind": "event", "name": "Approve", "body": b"{}", "at": 7, "actor": "ada", "reason": None}
+    plain["trace"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     return MessageRecord(id=id, run=run, **{**plain, **columns})
 
 

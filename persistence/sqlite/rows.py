@@ -36,6 +36,7 @@ def message_row(message: MessageRecord) -> tuple[Any, ...]:
         message.at,
         message.actor,
         message.reason,
+        message.trace,
     )
 
 
@@ -95,6 +96,7 @@ def message_of(row: tuple[Any, ...]) -> MessageRecord:
         reason=row[8],
         verdict=row[9],
         answer=row[10],
+        trace=row[11],
     )
 
 

@@ -188,6 +188,11 @@ def _gone(db: Database) -> None:
     db.conn.execute(GONE)
 
 
+@migrations(name="m004_trace")
+def _trace(db: Database) -> None:
+    db.conn.execute("ALTER TABLE statemachine_inbox ADD COLUMN trace TEXT")
+
+
 def apply(connection: sqlite3.Connection) -> None:
     """Apply the migrations that the database lacks, inside the caller's transaction."""
     migrations.apply(Database(connection, execute_plugins=False))

@@ -4,7 +4,7 @@ Everything else that a journal says to SQLite stands where it is said.
 """
 
 MIGRATION_SET = "statemachine"
-MIGRATIONS = ("m001_tables", "m002_views", "m003_gone")
+MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace")
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
 A file with more is a later version's.
@@ -75,8 +75,8 @@ NOT_REFUSED = "verdict <> 'failed' AND verdict <> 'refused'"
 
 # Not ON CONFLICT DO NOTHING: that would use up a number, and so write, for each message sent again.
 INSERT_MESSAGE = f"""
-INSERT INTO statemachine_inbox (run, id, kind, name, body, at, actor, reason)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
+INSERT INTO statemachine_inbox (run, id, kind, name, body, at, actor, reason, trace)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
 WHERE NOT EXISTS (SELECT 1 FROM statemachine_inbox WHERE run = ?1 AND id = ?2 AND kind = ?3 AND {NOT_REFUSED})
 """
 
@@ -188,7 +188,7 @@ ORDER BY run LIMIT ?
 
 ATTEMPTS = "SELECT run, visit, step, epoch, crashes FROM statemachine_attempt ORDER BY run, visit"
 
-MESSAGE_COLUMNS = "number, run, id, kind, name, body, at, actor, reason, verdict, answer"
+MESSAGE_COLUMNS = "number, run, id, kind, name, body, at, actor, reason, verdict, answer, trace"
 
 MESSAGE = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE number = ?"
 

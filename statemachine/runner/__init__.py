@@ -5,6 +5,7 @@ from __future__ import annotations
 from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
+from statemachine.runner.observing import Committed, Observer
 from statemachine.runner.operations import Health
 from statemachine.runner.plainly import to_plain
 from statemachine.runner.run import Run
@@ -20,8 +21,10 @@ __all__ = [
     "Attempt",
     "Client",
     "Clock",
+    "Committed",
     "Entry",
     "Health",
+    "Observer",
     "Plain",
     "Receipt",
     "Result",

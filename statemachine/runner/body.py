@@ -22,6 +22,7 @@ from statemachine.runner.inbox import Inbox
 from statemachine.runner.line import Limits, Lines
 from statemachine.runner.logs import fields, tell_moved
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
+from statemachine.runner.observing import Guarded, Observer
 from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
@@ -59,6 +60,7 @@ class Options:
     queue: int
     refuse: bool
     limits: Limits
+    observer: Observer | None = None
 
 
 class Body:
@@ -70,9 +72,12 @@ class Body:
         self.clock = clock
         self.options = options
         self.mover = Mover(journal, workflows, clock)
-        self.writer = Writer(self.mover, self._perform, self._lost, inline=options.inline)
+        self.observer = None if options.observer is None else Guarded(options.observer)
+        if self.observer is not None:
+            self.mover.sender = self.observer.sender
+        self.writer = Writer(self.mover, self._perform, self._lost, inline=options.inline, observer=self.observer)
         lines = Lines(options.limits, options.queue)
-        self.steps = Steps(self.writer, clock, options.threads, lines)
+        self.steps = Steps(self.writer, clock, options.threads, lines, self.observer)
         self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
         self.inbox = Inbox(self.writer, options.poll)
         self.owner = False
@@ -267,6 +272,10 @@ class Body:
         self.check()
         return await self.writer.ask(request)
 
+    def caller(self) -> str | None:
+        """Where what is asked here comes from; see `Observer.caller`."""
+        return None if self.observer is None else self.observer.caller()
+
     async def hold(self, held: RunHeld) -> None:
         """Have a run that turned out to be held listed as that."""
         await self.writer.ask(Holding(held.run, held.reason), must=True)
@@ -314,6 +323,8 @@ class Body:
         record = loaded.record
         if log.isEnabledFor(logging.DEBUG) or moved.opened:
             tell_moved(moved)
+        if self.observer is not None:
+            self.observer.moved(moved, from_micros(record.started))
         for command in outcome.commands:
             self._command(loaded, command)
         self._note_due(record.due)

@@ -135,6 +135,7 @@ def _renamed(
         incidents=snapshot.incidents,
         children=snapshot.children,
         paused=snapshot.paused,
+        trace=snapshot.trace,
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -65,6 +66,8 @@ class Moved(msgspec.Struct, frozen=True, eq=False):
 
     loaded: Loaded
     outcome: Outcome
+    told: Input
+    before: Snapshot[Any]
     entry: EntryRecord
     opened: Sequence[Incident]
     """The incidents that it opened."""
@@ -115,6 +118,8 @@ class Mover:
         self.workflows = workflows
         self.clock = clock
         self.epoch = 0
+        self.sender: Callable[[Snapshot[Any]], str | None] | None = None
+        """Says where the events come from that a run sends; see `Observer.sender`."""
         self.crashed: dict[str, set[int]] = {}
         """Visits with an attempt record, by run; their next outcome ends it."""
         self._cache: OrderedDict[str, Loaded] = OrderedDict()
@@ -349,11 +354,14 @@ class Mover:
             if asked.remember
             else (),
             answers=(AnswerRecord(number=asked.message, verdict=outcome.verdict),) if asked.message else (),
-            messages=messages_of(outcome.commands, record, hosted),
+            messages=messages_of(outcome.commands, record, hosted, partial(self._origin, snapshot)),
             ended=ended,
         )
         opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
-        return change, Moved(Loaded(record, snapshot, hosted), outcome, entry, opened)
+        return change, Moved(Loaded(record, snapshot, hosted), outcome, told, loaded.snapshot, entry, opened)
+
+    def _origin(self, snapshot: Snapshot[Any]) -> str | None:
+        return None if self.sender is None else self.sender(snapshot)
 
     def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
         """The visits of the run with an attempt record, whose step nobody waits for any more."""

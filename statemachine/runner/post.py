@@ -123,7 +123,17 @@ class Post:
         reason: str | None = None,
     ) -> MessageRecord:
         at = to_micros(self._body.clock.now())
-        message = MessageRecord(run=run, id=id, kind=kind, name=name, body=raw, at=at, actor=actor, reason=reason)
+        message = MessageRecord(
+            run=run,
+            id=id,
+            kind=kind,
+            name=name,
+            body=raw,
+            at=at,
+            actor=actor,
+            reason=reason,
+            trace=self._body.caller(),
+        )
         if connection is not None:
             return self._body.journal.put(message, connection)
         return await self._body.io(lambda: self._body.journal.put(message))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -23,6 +23,8 @@ class Asked:
     remember: bool = False
     actor: str | None = None
     reason: str | None = None
+    trace: str | None = None
+    """Where it comes from, as W3C `traceparent`."""
     message: int = 0
     """Number of the message in the inbox that it came as; 0 for none."""
 
@@ -99,11 +101,14 @@ def _step(snapshot: Snapshot[Any], visit: int) -> str:
     return ""
 
 
-def messages_of(commands: Sequence[Command], record: RunRecord, hosted: Hosted) -> tuple[MessageRecord, ...]:
-    """The events a transition sends to runs, for the same commit."""
+def messages_of(
+    commands: Sequence[Command], record: RunRecord, hosted: Hosted, trace: Callable[[], str | None]
+) -> tuple[MessageRecord, ...]:
+    """The events a transition sends to runs, for the same commit; `trace` says where they come from."""
     sends = [command for command in commands if isinstance(command, Send)]
     if not sends:
         return ()
+    come_from = trace()
     return tuple(
         MessageRecord(
             run=command.to or record.run,
@@ -113,6 +118,7 @@ def messages_of(commands: Sequence[Command], record: RunRecord, hosted: Hosted) 
             body=hosted.stored.codec.encode(command.value),
             at=record.updated,
             actor=record.run,
+            trace=come_from,
         )
         for command in sends
     )

@@ -60,7 +60,7 @@ class Starting:
                 plan.changes.append(_answered(self.asked, "accepted"))
             return
         now = mover.clock.now()
-        begin = Begin(self.data, mover.clock.nonce(), self.asked.actor, self.asked.reason)
+        begin = Begin(self.data, mover.clock.nonce(), self.asked.actor, self.asked.reason, self.asked.trace)
         outcome = start(self.hosted.definition, self.run, begin, now)
         mover.note(plan, self._unborn(now, told, outcome.snapshot), begin, outcome, self.asked)
 
@@ -132,7 +132,10 @@ class Sending:
                 raise NotStored(self.run, f"event {name}", str(error)) from error
         hosted.stored.event(self.run, name, value)
         at = mover.clock.now() if self.at is None else from_micros(self.at)
-        return Occurrence(name, value, id=self.asked.event_id, actor=self.asked.actor, reason=self.asked.reason, at=at)
+        asked = self.asked
+        return Occurrence(
+            name, value, id=asked.event_id, actor=asked.actor, reason=asked.reason, at=at, trace=asked.trace
+        )
 
     def _room(self, loaded: Loaded) -> None:
         if len(loaded.snapshot.deferred) >= DEFERRED:
@@ -293,6 +296,7 @@ def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | C
         remember=message.kind == "event",
         actor=message.actor,
         reason=message.reason,
+        trace=message.trace,
         message=message.number,
     )
     if message.kind == "event":

@@ -36,6 +36,7 @@ from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted, Work
 from statemachine.runner.line import Lines
 from statemachine.runner.logs import fields
+from statemachine.runner.observing import Guarded
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
 from statemachine.runner.writer import Writer
@@ -50,10 +51,11 @@ Attempting = Callable[[Attempt], Coroutine[Any, Any, None]]
 class Steps:
     """See the module."""
 
-    def __init__(self, writer: Writer, clock: Clock, threads: int, lines: Lines) -> None:
+    def __init__(self, writer: Writer, clock: Clock, threads: int, lines: Lines, observer: Guarded | None = None) -> None:
         self._writer = writer
         self._lines = lines
         self._clock = clock
+        self._observer = observer
         self._threads = Threads(threads)
         self._running: dict[tuple[str, int], Attempt] = {}
         self._waiting: list[Callable[[], None]] | None = None
@@ -145,6 +147,8 @@ class Steps:
         base = pending.base if pending.moved else snapshot.data
         await self._room(step, work)
         attempt.begin()
+        if self._observer is not None:
+            work = self._observer.begins(snapshot, command, self._clock.now(), work)
         timeout, deadline = self._patience(step, pending.since)
         call = Call(key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline)
         if step.kind == "transactional":
@@ -285,6 +289,8 @@ class Steps:
             return
         data = hosted.undo_data(snapshot)
         await self._room(step, work)
+        if self._observer is not None:
+            work = self._observer.begins(snapshot, command, self._clock.now(), work)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
         call = Call(
             key=command.key, run=snapshot.run, attempt=command.attempt, undoes=command.undoes, deadline=deadline

@@ -25,6 +25,7 @@ from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.keeping import Keeping
 from statemachine.runner.looking import Looking
+from statemachine.runner.observing import Observer
 from statemachine.runner.run import Run
 from statemachine.runner.views import Plain, Receipt, Result, Transitioned
 from statemachine.steps import Bindable
@@ -54,6 +55,7 @@ class Runner(Looking, Keeping):
         refuse: Raise `Overloaded` instead of having them wait outside.
         concurrency: How many attempts of a workflow's steps, or of one step, run at once: `{Scoring: 50, Scoring.embed:
             2}`. Others wait in order and use no time up. Undos are not counted. Without it, `threads` bounds sync ones.
+        observer: Looks on while it works: `statemachine.integrations.telemetry.Telemetry`, or your own `Observer`.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
     SIGTERM closes it, where the application has no handler of its own for that signal and the runner is entered in the
@@ -83,6 +85,7 @@ class Runner(Looking, Keeping):
         queue: int = 1024,
         refuse: bool = False,
         concurrency: Mapping[type[Workflow[Any]] | Bindable[Any], int] | None = None,
+        observer: Observer | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._journal = journal
@@ -97,6 +100,7 @@ class Runner(Looking, Keeping):
             "perform": perform,
             "queue": queue,
             "refuse": refuse,
+            "observer": observer,
             "limits": self._workflows.limits(concurrency or {}),
         }
         self._body: Body | None = None

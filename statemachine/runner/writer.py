@@ -18,6 +18,7 @@ import attrs
 from persistence import Busy, JournalError, Stale, Unwritable
 from statemachine.errors import RefusedVerb, RunnerClosed
 from statemachine.runner.mover import Moved, Mover, Reply, Request
+from statemachine.runner.observing import Guarded
 from statemachine.runner.threads import Threads
 
 log = logging.getLogger("statemachine")
@@ -48,11 +49,18 @@ class Writer:
     """See the module. `perform` is called on the loop for each transition that was committed, in their order."""
 
     def __init__(
-        self, mover: Mover, perform: Callable[[Moved], None], lost: Callable[[BaseException], None], *, inline: bool
+        self,
+        mover: Mover,
+        perform: Callable[[Moved], None],
+        lost: Callable[[BaseException], None],
+        *,
+        inline: bool,
+        observer: Guarded | None = None,
     ) -> None:
         self.mover = mover
         self._perform = perform
         self._lost = lost
+        self._observer = observer
         self._queue: deque[_Waiting] = deque()
         self._patient: dict[str, list[_Waiting]] = {}
         self._ready = asyncio.Event()
@@ -107,6 +115,7 @@ class Writer:
         self._refuse_waiting()
 
     async def _commit(self, batch: list[_Waiting]) -> None:
+        began = None if self._observer is None else self.mover.clock.now()
         try:
             replies = await self._with_journal(self.mover.move, [waiting.request for waiting in batch])
         except NOT_NOW as error:
@@ -120,6 +129,8 @@ class Writer:
             log.exception("A batch could not be committed")
             await self._postpone(batch, error)
         else:
+            if began is not None and self._observer is not None and any(reply.moved for reply in replies):
+                self._observer.wrote((self.mover.clock.now() - began).total_seconds(), len(self._queue))
             if self._hand_out(batch, replies):
                 await asyncio.sleep(PAUSE)
             else:

@@ -46,7 +46,7 @@ CREATE TABLE statemachine_inbox (
         reason TEXT,
         verdict TEXT NOT NULL DEFAULT '',
         answer BLOB NOT NULL DEFAULT x''
-    );
+    , trace TEXT);
 
 CREATE UNIQUE INDEX statemachine_inbox_id ON statemachine_inbox (run, id, kind)
     WHERE verdict <> 'failed' AND verdict <> 'refused'
