@@ -160,7 +160,9 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         hosted = body.workflows.of(workflow)
         run = id if id is not None else body.clock.nonce()
         if body.owner and connection is None:
-            await body.admission.start(Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor, trace=body.caller())))
+            await body.admission.start(
+                Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor, trace=body.caller()))
+            )
         else:
             await self._post.start(hosted, run, data, dict(tags or {}), connection=connection, actor=actor)
         return AsyncRun(self, run)
@@ -203,9 +205,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         body.check()
         name = id if id is not None else body.clock.nonce()
         if body.owner and connection is None:
-            asked = Asked(
-                event_id=name, remember=id is not None, actor=actor, reason=reason, trace=body.caller()
-            )
+            asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason, trace=body.caller())
             try:
                 verdict: str = await body.admission.send(_sending(run, event, asked))
             except RunHeld as held:

@@ -44,7 +44,7 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def kind(self) -> str:
-        """The kind of input: start, event, timer, succeeded, failed, …"""
+        """The kind of input: start, event, timer, succeeded, failed and so on."""
         return str(self.told.__struct_config__.tag)
 
     @classmethod
@@ -75,7 +75,7 @@ class Observer:
         """
         return None
 
-    def sender(self, run: Snapshot[Any], /) -> str | None:
+    def sender(self, run: Snapshot[Any], /) -> str | None:  # noqa: ARG002 -- for who overrides it
         """Likewise for the events that a transition of this run sends to others. The writer's thread may ask."""
         return None
 

@@ -51,7 +51,9 @@ Attempting = Callable[[Attempt], Coroutine[Any, Any, None]]
 class Steps:
     """See the module."""
 
-    def __init__(self, writer: Writer, clock: Clock, threads: int, lines: Lines, observer: Guarded | None = None) -> None:
+    def __init__(
+        self, writer: Writer, clock: Clock, threads: int, lines: Lines, observer: Guarded | None = None
+    ) -> None:
         self._writer = writer
         self._lines = lines
         self._clock = clock
