@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
+from contextlib import closing
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +21,7 @@ from statemachine.commands import RunStep, Undo
 from statemachine.inputs import Begin, Received
 from statemachine.runner import Committed, Observer
 from statemachine.snapshot import Snapshot
-from tests.unit.runner.desk import Confirm, Order, Reject, Shop, World, until
+from tests.unit.runner.desk import Confirm, Order, Reject, Shop, World, becomes, until
 from tests.unit.runner.trouble import TroubledJournal
 
 HERE: ContextVar[str] = ContextVar("HERE", default="nowhere")
@@ -195,19 +197,31 @@ def test_where_a_start_and_an_event_came_from_is_journaled(kind: str, world: Wor
 
 
 def test_it_comes_through_a_client_too(world: World, tmp_path: Path) -> None:
-    """By the inbox, before anybody owns the journal; also in an application's own transaction."""
+    """By the inbox: a start before anybody owns the journal, and an event to the owner beside it."""
     path = tmp_path / "journal.db"
-    HERE.set("a client")
     with Client(path, [Shop.definition], observer=Notes()) as client:
+        HERE.set("a client's start")
         client.start(Shop, Order("book"), id="r")
-        client.send("r", Confirm(), id="early")
-        client.start(Shop, Order("pen"), id="unobserved")
-    HERE.set("nowhere")
-    notes = Notes()
-    with Runner(path, [Shop(world)], observer=notes) as runner:
-        until(runner.get("r"), "waiting")
-        assert [one.outcome.snapshot.trace for one in notes.moves if isinstance(one.told, Begin)] == ["a client"] * 2
-        assert traces(runner, "r")[0] == "a client"
+        HERE.set("nowhere")
+        with Runner(path, [Shop(world)]) as runner:
+            becomes(lambda: "r" in {run.id for run in runner.list(state=Shop.waiting)})
+            HERE.set("a client's event")
+            client.verdict(client.send("r", Confirm()), timeout=10)
+            HERE.set("nowhere")
+            runner.result("r", timeout=10)
+            assert traces(runner, "r") == ["a client's start", "a client's event"]
+
+
+def test_it_comes_through_an_applications_own_transaction(world: World, tmp_path: Path) -> None:
+    """In the row that the application commits."""
+    path = tmp_path / "journal.db"
+    with Runner(path, [Shop(world)], observer=Notes()) as runner, closing(sqlite3.connect(path)) as own:
+        HERE.set("a view")
+        runner.start(Shop, Order("book"), id="r", connection=own)
+        HERE.set("nowhere")
+        own.commit()
+        becomes(lambda: "r" in {run.id for run in runner.list(state=Shop.waiting)})
+        assert traces(runner, "r") == ["a view"]
 
 
 def test_what_a_run_sends_comes_from_that_run(world: World, tmp_path: Path) -> None:
