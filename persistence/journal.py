@@ -12,6 +12,7 @@ from persistence.records import (
     AttemptRecord,
     Change,
     EntryRecord,
+    HoldRecord,
     LiveGroup,
     MessageRecord,
     Pruned,
@@ -103,7 +104,7 @@ class Journal(Protocol):
     def due(self, before: int, limit: int) -> list[tuple[int, str]]:
         """`(deadline, run)` of runs that are not over, held or paused and have a deadline at or before `before`.
 
-        Earliest first.
+        Earliest first; without runs of a workflow that is held as a whole (`holds`).
         """
         ...
 
@@ -117,6 +118,10 @@ class Journal(Protocol):
 
     def attempts(self) -> list[AttemptRecord]:
         """What was running when the last owner died."""
+        ...
+
+    def holds(self) -> list[HoldRecord]:
+        """What a person holds back, by workflow and step."""
         ...
 
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:

@@ -20,6 +20,7 @@ from persistence.records import (
     AttemptRecord,
     Change,
     EntryRecord,
+    HoldRecord,
     LiveGroup,
     MessageRecord,
     Pruned,
@@ -147,6 +148,10 @@ class MemoryJournal:
             store.attempts[attempt.run, attempt.visit] = attempt
         for ended in change.ended:
             store.attempts.pop(ended, None)
+        for hold in change.holds:
+            store.hold(hold)
+        for released in change.released:
+            store.holds.pop(released, None)
         self._post(change)
 
     def _post(self, change: Change) -> None:
@@ -289,7 +294,7 @@ class MemoryJournal:
         return (
             (run.due, run.run)
             for run in runs
-            if run.due is not None and not run.over and not run.paused and not run.held
+            if run.due is not None and not run.over and not run.paused and not run.held and not self._store.stands(run)
         )
 
     def busy(self, after: str, limit: int) -> list[str]:
@@ -302,6 +307,11 @@ class MemoryJournal:
         """See `Journal.attempts`."""
         with self._store.lock:
             return [self._store.attempts[key] for key in sorted(self._store.attempts)]
+
+    def holds(self) -> list[HoldRecord]:
+        """See `Journal.holds`."""
+        with self._store.lock:
+            return [self._store.holds[key] for key in sorted(self._store.holds)]
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

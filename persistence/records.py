@@ -118,6 +118,20 @@ class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How many owners died while it ran."""
 
 
+class HoldRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that a person holds back: what it names is not begun until it is released."""
+
+    workflow: str
+    """Empty for every workflow."""
+    step: str = ""
+    """One step of it; empty for all of the workflow."""
+    reason: str | None = None
+    actor: str | None = None
+    at: int
+    """Since when. Moved on, where it must be, to the last move of any run that is busy then: what a run has come to
+    later than this, it has come to under the hold."""
+
+
 class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on message `number`."""
 
@@ -129,7 +143,7 @@ class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One transition, all or nothing. `expected` is the run's `seq` before it; -1: the run must not exist yet.
 
-    A change with `run` None only answers messages or notes attempts.
+    A change with `run` None only answers messages, notes attempts, or holds and releases work.
     """
 
     run: RunRecord | None = None
@@ -141,6 +155,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     begun: tuple[AttemptRecord, ...] = ()
     ended: tuple[tuple[str, int], ...] = ()
     """`(run, visit)` of attempts that are over."""
+    holds: tuple[HoldRecord, ...] = ()
+    """One that is there already keeps its `at`."""
+    released: tuple[tuple[str, str], ...] = ()
+    """`(workflow, step)` of holds that end; harmless where there is none."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

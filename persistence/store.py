@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 
+from msgspec.structs import replace
+
 from persistence.records import (
     AttemptRecord,
     EntryRecord,
+    HoldRecord,
     MessageKind,
     MessageRecord,
     Pruned,
@@ -34,12 +37,24 @@ class Store:
         self.numbers: dict[tuple[str, str, MessageKind], int] = {}
         self.waiting: dict[int, None] = {}
         self.attempts: dict[tuple[str, int], AttemptRecord] = {}
+        self.holds: dict[tuple[str, str], HoldRecord] = {}
         self.epoch = 0
         self.owner: object = None
         """The handle that owns it."""
         self.owned_as = ""
         self.lease_ends = 0.0
         self.commits = 0
+
+    def hold(self, hold: HoldRecord) -> None:
+        """See `HoldRecord.at`."""
+        key = (hold.workflow, hold.step)
+        moved = [run.updated for run in self.runs.values() if not run.over and (run.busy or run.held)]
+        at = self.holds[key].at if key in self.holds else max([hold.at, *moved])
+        self.holds[key] = replace(hold, at=at)
+
+    def stands(self, run: RunRecord) -> bool:
+        """Whether the run's workflow is held as a whole."""
+        return ("", "") in self.holds or (run.workflow, "") in self.holds
 
     def prune(self, before: int, remember: int, *, dry: bool) -> Pruned:
         """See `Journal.prune`."""

@@ -10,6 +10,7 @@ Nothing here needs pytest itself. Leases are asked for with 0 seconds where one 
 """
 
 from persistence.contract.commits import Commits
+from persistence.contract.holding import Holding
 from persistence.contract.keeping import Keeping
 from persistence.contract.making import LEASE, a_message, a_run, an_entry, refused, start, step
 from persistence.contract.owners import Owners
@@ -18,5 +19,5 @@ from persistence.contract.reading import Reading
 __all__ = ["LEASE", "JournalContract", "a_message", "a_run", "an_entry", "refused", "start", "step"]
 
 
-class JournalContract(Commits, Keeping, Owners, Reading):
+class JournalContract(Commits, Holding, Keeping, Owners, Reading):
     """The contract, one test for each sentence of it."""

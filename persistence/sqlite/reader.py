@@ -6,7 +6,16 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from persistence.records import AttemptRecord, EntryRecord, LiveGroup, MessageRecord, Query, RunRecord, SeenRecord
+from persistence.records import (
+    AttemptRecord,
+    EntryRecord,
+    HoldRecord,
+    LiveGroup,
+    MessageRecord,
+    Query,
+    RunRecord,
+    SeenRecord,
+)
 from persistence.sqlite import reading
 from persistence.sqlite.connection import Pool
 from persistence.sqlite.forking import Birth
@@ -73,6 +82,11 @@ class Reader:
         """See `Journal.attempts`."""
         with self._reading() as connection:
             return reading.attempts(connection)
+
+    def holds(self) -> list[HoldRecord]:
+        """See `Journal.holds`."""
+        with self._reading() as connection:
+            return reading.holds(connection)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

@@ -7,7 +7,16 @@ from typing import Any
 
 import msgspec
 
-from persistence.records import AttemptRecord, EntryRecord, LiveGroup, MessageRecord, Query, RunRecord, SeenRecord
+from persistence.records import (
+    AttemptRecord,
+    EntryRecord,
+    HoldRecord,
+    LiveGroup,
+    MessageRecord,
+    Query,
+    RunRecord,
+    SeenRecord,
+)
 from persistence.sqlite import sql
 from persistence.sqlite.rows import entry_of, message_of, message_row, run_of, states_of
 
@@ -160,6 +169,14 @@ def attempts(connection: sqlite3.Connection) -> list[AttemptRecord]:
     return [
         AttemptRecord(run=run, visit=visit, step=step, epoch=epoch, crashes=crashes)
         for run, visit, step, epoch, crashes in connection.execute(sql.ATTEMPTS).fetchall()
+    ]
+
+
+def holds(connection: sqlite3.Connection) -> list[HoldRecord]:
+    """See `Journal.holds`."""
+    return [
+        HoldRecord(workflow=workflow, step=step, reason=reason, actor=actor, at=at)
+        for workflow, step, reason, actor, at in connection.execute(sql.HOLDS).fetchall()
     ]
 
 

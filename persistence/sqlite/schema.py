@@ -147,6 +147,24 @@ CREATE TABLE statemachine_gone (                 -- event ids of runs that were 
 """
 
 
+HOLD = """
+CREATE TABLE statemachine_hold (                 -- what a person holds back
+    workflow TEXT NOT NULL,                      -- '' for every workflow
+    step TEXT NOT NULL,                          -- '' for all of the workflow
+    reason TEXT,
+    actor TEXT,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (workflow, step)
+) WITHOUT ROWID
+"""
+
+# With the workflow, so that overdue runs of one that is held are passed over without reading their rows.
+DUE = """
+CREATE INDEX statemachine_run_due ON statemachine_run (due, run, workflow)
+WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
+"""
+
+
 def _iso(column: str) -> str:
     """SQL that writes microseconds since 1970 as ISO 8601 in UTC; NULL stays NULL."""
     return (
@@ -191,6 +209,13 @@ def _gone(db: Database) -> None:
 @migrations(name="m004_trace")
 def _trace(db: Database) -> None:
     db.conn.execute("ALTER TABLE statemachine_inbox ADD COLUMN trace TEXT")
+
+
+@migrations(name="m005_hold")
+def _hold(db: Database) -> None:
+    db.conn.execute(HOLD)
+    db.conn.execute("DROP INDEX statemachine_run_due")
+    db.conn.execute(DUE)
 
 
 def apply(connection: sqlite3.Connection) -> None:

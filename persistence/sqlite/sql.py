@@ -4,7 +4,7 @@ Everything else that a journal says to SQLite stands where it is said.
 """
 
 MIGRATION_SET = "statemachine"
-MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace")
+MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace", "m005_hold")
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
 A file with more is a later version's.
@@ -103,6 +103,21 @@ UPDATE statemachine_run INDEXED BY statemachine_run_held SET held = ''
 WHERE over = 0 AND workflow = ? AND definition = ? AND states = ? AND held <> ''
 """
 
+# -------------------------------------------------------------------------------------------------------------- holding
+
+# Of the runs that may have work under way, by their own indexes: see HoldRecord.at.
+HOLD_WORK = """
+INSERT INTO statemachine_hold (workflow, step, reason, actor, at)
+VALUES (?, ?, ?, ?, max(?,
+    coalesce((SELECT max(updated) FROM statemachine_run WHERE busy = 1 AND over = 0 AND held = ''), 0),
+    coalesce((SELECT max(updated) FROM statemachine_run WHERE held <> '' AND over = 0), 0)))
+ON CONFLICT (workflow, step) DO UPDATE SET reason = excluded.reason, actor = excluded.actor
+"""
+
+RELEASE_WORK = "DELETE FROM statemachine_hold WHERE workflow = ? AND step = ?"
+
+HOLDS = "SELECT workflow, step, reason, actor, at FROM statemachine_hold ORDER BY workflow, step"
+
 # -------------------------------------------------------------------------------------------------------------- pruning
 
 # Entries are numbered on from the last, so the run that has the last one stays: a number is never given twice.
@@ -168,15 +183,18 @@ UNION ALL SELECT seq, verdict FROM statemachine_gone WHERE run = ?1 AND id = ?2
 LIMIT 1
 """
 
-DUE = """
+NOT_HELD = """workflow NOT IN (SELECT workflow FROM statemachine_hold WHERE step = '')
+  AND NOT EXISTS (SELECT 1 FROM statemachine_hold WHERE workflow = '' AND step = '')"""
+
+DUE = f"""
 SELECT due, run FROM statemachine_run
-WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = '' AND due <= ?
+WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = '' AND due <= ? AND {NOT_HELD}
 ORDER BY due, run LIMIT ?
 """
 
-NEXT_DUE = """
+NEXT_DUE = f"""
 SELECT due FROM statemachine_run
-WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
+WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = '' AND {NOT_HELD}
 ORDER BY due LIMIT 1
 """
 

@@ -326,3 +326,7 @@ class Writer:
             execute(sql.BEGIN_ATTEMPT, (attempt.run, attempt.visit, attempt.step, attempt.epoch, attempt.crashes))
         for ended in change.ended:
             execute(sql.END_ATTEMPT, ended)
+        for hold in change.holds:
+            execute(sql.HOLD_WORK, (hold.workflow, hold.step, hold.reason, hold.actor, hold.at))
+        for released in change.released:
+            execute(sql.RELEASE_WORK, released)

@@ -4,7 +4,8 @@ A point is called `before X` or `after X`, where X is
 
 * what a commit records: a kind of input (`start`, `event`, `succeeded`, `failed`, `timer`, `undone`, `cancel`, …: the
   tags of `statemachine.inputs.Input`), or what a commit without one is for: `mark` and `unmark` (the owner says that it
-  works, or closes in peace), `hold` (runs no workflow here can move), `answer` (the verdict on a client's message);
+  works, or closes in peace), `hold` (runs no workflow here can move), `halt` and `unhalt`
+  (work that a person holds back, and releases), `answer` (the verdict on a client's message);
 * `transaction`: the commit that a transactional step works in. Once its SQL has run, `before succeeded` (or `before
   undone`) is passed inside that commit;
 * `claim`, `release` (of the journal by its owner), `put` (a client's message);
@@ -45,11 +46,11 @@ Hook = Callable[[str], object]
 
 KINDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in typing.get_args(Input))
 """The kinds of transition: what an entry of the journal can record."""
-UNTOLD = ("mark", "unmark", "hold", "answer", "transaction", "claim", "release", "put", "prune")
+UNTOLD = ("mark", "unmark", "hold", "halt", "unhalt", "answer", "transaction", "claim", "release", "put", "prune")
 """What a commit without an entry is for."""
 _READS = {
-    *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "inbox"),
-    *("message", "pulse", "live", "log", "size", "close", "renew", "tidy"),
+    *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
+    *("inbox", "message", "pulse", "live", "log", "size", "close", "renew", "tidy"),
 }
 """What of a journal commits nothing: `renew` writes beside it, `tidy` copies what was committed."""
 
@@ -177,6 +178,8 @@ def _what(change: Change | Work) -> Iterator[str]:
 def _untold(change: Change) -> str:
     if change.run is not None:
         return "hold"
+    if change.holds or change.released:
+        return "halt" if change.holds else "unhalt"
     if change.answers:
         return "answer"
     if any(not attempt.run for attempt in change.begun):

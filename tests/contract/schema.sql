@@ -34,6 +34,16 @@ CREATE TABLE statemachine_gone (                 -- event ids of runs that were 
 ) WITHOUT ROWID
 ;
 
+CREATE TABLE statemachine_hold (                 -- what a person holds back
+    workflow TEXT NOT NULL,                      -- '' for every workflow
+    step TEXT NOT NULL,                          -- '' for all of the workflow
+    reason TEXT,
+    actor TEXT,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (workflow, step)
+) WITHOUT ROWID
+;
+
 CREATE TABLE statemachine_inbox (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
         run TEXT NOT NULL,
@@ -95,9 +105,9 @@ CREATE TABLE statemachine_run (
 
 CREATE INDEX statemachine_run_busy ON statemachine_run (run) WHERE busy = 1 AND over = 0 AND held = '';
 
-CREATE INDEX statemachine_run_due ON statemachine_run (due, run)
-    WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
-    ;
+CREATE INDEX statemachine_run_due ON statemachine_run (due, run, workflow)
+WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
+;
 
 CREATE INDEX statemachine_run_held ON statemachine_run (started) WHERE held <> '';
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from persistence import Change, Journal, MemoryJournal, Query, SQLiteJournal
 from persistence.contract import LEASE, a_message, a_run, an_entry
-from persistence.records import AnswerRecord, AttemptRecord, LiveGroup, SeenRecord
+from persistence.records import AnswerRecord, AttemptRecord, HoldRecord, LiveGroup, SeenRecord
 
 RUNS = st.sampled_from([f"r{n}" for n in range(6)])
 TIMES = st.integers(0, 5)
@@ -104,6 +104,14 @@ class Agreement(RuleBasedStateMachine):
         group = LiveGroup(workflow="loan", definition="d1", states=states, runs=0)
         self.ask(lambda journal: journal.hold(self.epoch, group, reason))
 
+    @rule(
+        workflow=st.sampled_from(["", "loan", "desk"]), step=st.sampled_from(["", "pay"]), at=TIMES, ends=st.booleans()
+    )
+    def hold_work(self, workflow: str, step: str, at: int, *, ends: bool) -> None:
+        hold = Change(holds=(HoldRecord(workflow=workflow, step=step, at=at),))
+        change = Change(released=((workflow, step),)) if ends else hold
+        self.ask(lambda journal: journal.commit(self.epoch, [change]))
+
     @rule()
     def own_anew(self) -> None:
         self.ask(lambda journal: journal.release(self.epoch))
@@ -133,6 +141,7 @@ class Agreement(RuleBasedStateMachine):
         self.ask(lambda journal: journal.live())
         self.ask(lambda journal: journal.attempts())
         self.ask(lambda journal: journal.next_due())
+        self.ask(lambda journal: journal.holds())
         self.ask(lambda journal: journal.owner())
 
 

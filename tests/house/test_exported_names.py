@@ -36,7 +36,7 @@ PUBLIC: dict[str, str] = {
     """,
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
-        EntryRecord Fenced Foreign Forked Journal JournalError LiveGroup MemoryJournal MessageRecord
+        EntryRecord Fenced Foreign Forked HoldRecord Journal JournalError LiveGroup MemoryJournal MessageRecord
         NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
         Work examine wal_reset_race
     """,
