@@ -78,7 +78,7 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
 
 
 class Lost(msgspec.Struct, frozen=True, tag="lost"):
-    """A step was found started after a crash and must not simply run again.
+    """A step, or its undo, was found started after a crash and must not simply run again.
 
     At most once: its effect is unknown. Otherwise it was running at `crashes` crashes in a row.
     """
@@ -86,6 +86,7 @@ class Lost(msgspec.Struct, frozen=True, tag="lost"):
     step: str
     visit: int
     crashes: int
+    undo: bool = False
 
 
 class Undone(msgspec.Struct, frozen=True, omit_defaults=True, tag="undone"):

@@ -6,17 +6,17 @@ Rules (sagas, Garcia-Molina and Salem 1987; the pivot after Richardson):
   left while it ran, or its attempts are used up. A declared error takes it off: that is known to have had no effect.
 * To undo a run, running attempts are cancelled first and awaited; timers and deferred events are dropped; then the top
   of the stack is undone, and the next when that has succeeded, until the stack is empty.
-* An undo that fails is tried again as its own `Retry` says, then waits as an incident. The run is `undoing` all the
-  while.
+* An undo that fails is tried again as its own `Retry` says, then waits as an incident; so does one that was running at
+  too many crashes. The run is `undoing` all the while.
 * After the pivot the stack is empty and stays so: what follows goes forward, or becomes an incident.
 """
 
 from __future__ import annotations
 
 from statemachine.commands import Finish, StopChild, Undo
-from statemachine.inputs import UndoFailed, Undone
+from statemachine.inputs import Lost, UndoFailed, Undone
 from statemachine.macrostep import leave_all
-from statemachine.snapshot import Done, Ending, Status, Undoing
+from statemachine.snapshot import Done, Ending, Failure, Status, Undoing
 from statemachine.turn import Turn
 
 
@@ -129,12 +129,26 @@ def undo_failed(turn: Turn, told: UndoFailed) -> bool:
         turn.undoing = Undoing(undoing.visit, undoing.attempt, waiting=True)
         turn.set_timer("undo", turn.deadline(wait), visit=undoing.visit)
         return True
-    number = turn.open_incident(
-        "undo",
-        f"The undo of step {name!r} failed {undoing.attempt} time(s): {told.failure.type}: {told.failure.message}",
-        step=name,
-        visit=undoing.visit,
-        failure=told.failure,
-    )
-    turn.undoing = Undoing(undoing.visit, undoing.attempt, incident=number)
+    said = f"failed {undoing.attempt} time(s): {told.failure.type}: {told.failure.message}"
+    _wait_for_a_person(turn, undoing, said, told.failure)
     return True
+
+
+def undo_lost(turn: Turn, told: Lost) -> bool:
+    """The undo of the top was running at so many crashes that it must not run again by itself.
+
+    False: that is not what is being undone.
+    """
+    undoing = turn.undoing
+    if undoing is None or undoing.visit != told.visit or undoing.waiting or undoing.incident:
+        return False
+    said = f"was running at {told.crashes} crashes in a row; it may be what ends the process. 'retry' runs it again."
+    _wait_for_a_person(turn, undoing, said)
+    return True
+
+
+def _wait_for_a_person(turn: Turn, undoing: Undoing, said: str, failure: Failure | None = None) -> None:
+    name = turn.undo[-1].step
+    message = f"The undo of step {name!r} {said}"
+    number = turn.open_incident("undo", message, step=name, visit=undoing.visit, failure=failure)
+    turn.undoing = Undoing(undoing.visit, undoing.attempt, incident=number)

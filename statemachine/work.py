@@ -189,6 +189,8 @@ def give_up(
 
 def lost(turn: Turn, told: Lost) -> bool:
     """A step found started after a crash is an incident, never simply repeated. False: nobody waits for it."""
+    if told.undo:
+        return saga.undo_lost(turn, told)
     pending = turn.find_pending(told.visit)
     if pending is None:
         return stopped(turn, Stopped(told.visit))

@@ -162,30 +162,34 @@ class Body:
         alone = set(found.alone)
         if alone or not self.options.perform:
             self.steps.hold()
-        suspects: list[tuple[Loaded, RunStep]] = []
+        suspects: list[tuple[Loaded, RunStep | Undo]] = []
         for loaded in found.going:
             for command in outstanding(loaded.snapshot):
                 visit = (loaded.record.run, command.visit)
-                if isinstance(command, RunStep) and visit in alone:
+                if visit in alone:
                     suspects.append((loaded, command))
                 elif visit not in lost_visits:
                     self._command(loaded, command)
         if suspects and self.options.perform:
             self._watching.append(self._spawn(self._one_by_one(suspects)))
 
-    async def _one_by_one(self, suspects: list[tuple[Loaded, RunStep]]) -> None:
-        """Begin each step under suspicion with nothing beside it, before everything else."""
+    async def _one_by_one(self, suspects: list[tuple[Loaded, RunStep | Undo]]) -> None:
+        """Begin each step or undo under suspicion with nothing beside it, before everything else."""
         for loaded, command in suspects:
             run = loaded.record.run
             log.warning(
-                "Step %s of run %s was running at %d crashes; it is begun alone",
+                "%s %s of run %s was running at %d crashes; it is begun alone",
+                "The undo of step" if isinstance(command, Undo) else "Step",
                 command.step,
                 run,
                 recovery.SUSPECT,
                 extra=fields(loaded.record.workflow, run, command.step, command.attempt),
             )
             await self.writer.ask(recovery.alone(run, command.visit), must=True)
-            self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
+            if isinstance(command, Undo):
+                self.steps.undo(loaded.hosted, loaded.snapshot, command, alone=True)
+            else:
+                self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
             await self.steps.quiet(run, command.visit, ALONE)
         await self.writer.ask(recovery.Marking(recovery.EVERYTHING), must=True)
         self.steps.release()

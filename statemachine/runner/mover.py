@@ -364,8 +364,10 @@ class Mover:
         return None if self.sender is None else self.sender(snapshot)
 
     def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
-        """The visits of the run with an attempt record, whose step nobody waits for any more."""
+        """The visits of the run with an attempt record, whose step or undo nobody waits for any more."""
         waiting = {pending.visit for pending in snapshot.pending}
+        if snapshot.undoing is not None:
+            waiting.add(snapshot.undoing.visit)
         return tuple((run, visit) for visit in self.crashed[run] if visit not in waiting)
 
 

@@ -1,9 +1,9 @@
 """Taking a journal over: what the last owner was doing is found, counted and begun again.
 
 An owner leaves a mark in the journal while it works and takes it back when it closes, so a mark that is found says
-that it died. Then every step that had been begun is counted, durably, before it is begun again. One that was running
-at two deaths is begun alone, with nothing beside it, so that a third death is its own doing; at the third it becomes
-an incident.
+that it died. Then every step and every undo that had been begun is counted, durably, before it is begun again. One that
+was running at two deaths is begun alone, with nothing beside it, so that a third death is its own doing; at the third
+it becomes an incident. Nothing of a paused run is counted, for nothing of it was begun since it was paused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from persistence import AttemptRecord, Change, LiveGroup
 from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
 from statemachine.runner.mover import Loaded, Mover, Plan
-from statemachine.snapshot import Pending
 
 log = logging.getLogger("statemachine")
 SUSPECT = 2
@@ -51,12 +50,13 @@ def recover(mover: Mover) -> Recovered:
     found = Recovered()
     begun: list[AttemptRecord] = []
     for loaded in _busy(mover, found):
-        for pending in loaded.snapshot.pending:
-            if not pending.waiting and not pending.incident:
-                before = known.get((loaded.record.run, pending.visit))
-                died = mark is not None and mark.step in {EVERYTHING, _name(loaded.record.run, pending.visit)}
-                crashes = (before.crashes if before else 0) + died
-                _judge(mover, found, loaded, pending, begun, crashes=crashes, died=died)
+        for what in _running(loaded):
+            before = known.get((loaded.record.run, what.visit))
+            died = mark is not None and mark.step in {EVERYTHING, _name(loaded.record.run, what.visit)}
+            died = died and not loaded.snapshot.paused
+            counted = before is not None and before.step == what.counted_as
+            crashes = (before.crashes if before is not None and counted else 0) + died
+            _judge(mover, found, loaded, what, begun, crashes=crashes, died=died)
         found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
         found.going.append(loaded)
     mover.crashed.clear()
@@ -111,27 +111,55 @@ def _unfit(loaded: Loaded) -> str:
     return "" if loaded.record.definition == hosted.definition.hash else hosted.adopted(loaded.snapshot)[1]
 
 
+@attrs.frozen
+class _Running:
+    """A step, or its undo, that had been begun and has no outcome."""
+
+    step: str
+    visit: int
+    undo: bool
+
+    @property
+    def counted_as(self) -> str:
+        """What its attempt record calls it: an undo begins with none of its step's deaths."""
+        return f"{self.step}:undo" if self.undo else self.step
+
+
+def _running(loaded: Loaded) -> Iterator[_Running]:
+    snapshot = loaded.snapshot
+    for pending in snapshot.pending:
+        if not pending.waiting and not pending.incident:
+            yield _Running(pending.step, pending.visit, undo=False)
+    undoing = snapshot.undoing
+    if undoing is not None and not undoing.waiting and not undoing.incident:
+        yield _Running(snapshot.undo[-1].step, undoing.visit, undo=True)
+
+
 def _judge(
     mover: Mover,
     found: Recovered,
     loaded: Loaded,
-    pending: Pending,
+    what: _Running,
     begun: list[AttemptRecord],
     *,
     crashes: int,
     died: bool,
 ) -> None:
     run = loaded.record.run
-    step = next((step for step in loaded.hosted.definition.steps if step.name == pending.step), None)
-    if step is not None and step.kind == "at-most-once":
-        found.lost.append((run, Lost(pending.step, pending.visit, crashes)))
+    step = next((step for step in loaded.hosted.definition.steps if step.name == what.step), None)
+    lost = Lost(what.step, what.visit, crashes, what.undo)
+    if step is not None and step.kind == "at-most-once" and not what.undo:
+        found.lost.append((run, lost))
         return
     if died:
-        begun.append(AttemptRecord(run=run, visit=pending.visit, step=pending.step, epoch=mover.epoch, crashes=crashes))
+        record = AttemptRecord(run=run, visit=what.visit, step=what.counted_as, epoch=mover.epoch, crashes=crashes)
+        begun.append(record)
+    if loaded.snapshot.paused:
+        return
     if crashes >= GUILTY:
-        found.lost.append((run, Lost(pending.step, pending.visit, crashes)))
+        found.lost.append((run, lost))
     elif crashes == SUSPECT:
-        found.alone.append((run, pending.visit))
+        found.alone.append((run, what.visit))
 
 
 @attrs.frozen(eq=False)

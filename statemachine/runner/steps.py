@@ -89,9 +89,9 @@ class Steps:
         line.join()
         self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=False, line=line), work)
 
-    def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo) -> None:
+    def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo, *, alone: bool = False) -> None:
         """Attempt an undo, once no attempt of that step runs here any more."""
-        if self._waiting is not None:
+        if self._waiting is not None and not alone:
             self._waiting.append(lambda: self.undo(hosted, snapshot, command))
             return
         there = self._running.get((snapshot.run, command.visit))

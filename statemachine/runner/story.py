@@ -141,7 +141,7 @@ class _Attempts:
                 self.all[key] = attrs.evolve(self.all[key], ended=at, outcome="left")
             self._running.clear()
         elif isinstance(told, Succeeded | Failed | Lost | Stopped | Undone | UndoFailed):
-            undo = isinstance(told, Undone | UndoFailed)
+            undo = isinstance(told, Undone | UndoFailed) or (isinstance(told, Lost) and told.undo)
             ended = self._running.pop((told.visit, undo), None)
             if ended is not None:
                 self.all[ended] = attrs.evolve(

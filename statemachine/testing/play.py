@@ -271,16 +271,23 @@ class Play(Watched):
                 self._performer.undo(self.snapshot, self.host.undoing)
             else:
                 self._performer.unseen(self.snapshot, self._running(name))
+        undoing = self.host.undoing
         self.host.crash()
-        self._recover()
+        self._recover(undoing)
 
-    def _recover(self) -> None:
+    def _recover(self, undoing: Undo | None) -> None:
         """What a runner does when it finds that its predecessor died."""
+        if undoing is not None and not self.snapshot.paused:
+            self.undo_crashes[undoing.visit] = crashes = self.undo_crashes.get(undoing.visit, 0) + 1
+            if crashes >= GUILTY:
+                self._undo, self.host.undoing = undoing, None
+                self._tell(Lost(undoing.step, undoing.visit, crashes, undo=True))
         for pending in self.snapshot.pending:
             if pending.waiting or pending.incident:
                 continue
-            self.crashes[pending.visit] = crashes = self.crashes.get(pending.visit, 0) + 1
-            if crashes >= GUILTY or self.steps[pending.step].kind == "at-most-once":
+            died = not self.snapshot.paused
+            self.crashes[pending.visit] = crashes = self.crashes.get(pending.visit, 0) + died
+            if (died and crashes >= GUILTY) or self.steps[pending.step].kind == "at-most-once":
                 self.host.running.pop(pending.visit, None)
                 self._tell(Lost(pending.step, pending.visit, crashes))
 

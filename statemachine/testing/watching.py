@@ -60,6 +60,7 @@ class Watched:
         self.events: list[Event] = []
         """Events that were acknowledged, in their order."""
         self.crashes: dict[int, int] = {}
+        self.undo_crashes: dict[int, int] = {}
         self._keep = stored(self.definition)
         self._names = {kind: name for name, kind in self.definition.code.events.items()}
         self._performer = Performer(self.definition, self._keep, terms.effects, terms.connect)

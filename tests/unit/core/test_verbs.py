@@ -6,7 +6,7 @@ import pytest
 
 from statemachine.definition import Definition
 from statemachine.errors import RefusedVerb
-from statemachine.inputs import IncidentVerb, Lost, Pause, Resolve, Resume, Stopped
+from statemachine.inputs import Cancel, IncidentVerb, Lost, Pause, Resolve, Resume, Stopped
 from statemachine.retry import Retry
 from statemachine.testing.host import Host
 from tests.unit.core.charts import NAMES, Book, define, final, five_steps, go, state, step
@@ -77,6 +77,27 @@ def test_a_step_that_was_running_at_three_crashes_waits() -> None:
     host.resolve("retry")
     host.succeed("one")
     assert host.state == ("two",)
+
+
+def test_an_undo_that_was_running_at_three_crashes_waits() -> None:
+    """It may be what ends the process. The verbs of an undo decide it, and one is late for what is decided."""
+    for verb in ("retry", "skip", "done"):
+        host = Host(five_steps(), Book())
+        host.succeed("one")
+        host.tell(Cancel())
+        host.stop("two")
+        undo = host.undoing
+        assert undo is not None
+        assert host.tell(Lost(undo.step, undo.visit + 9, 3, undo=True)).verdict == "late"
+        host.undoing = None
+        assert host.tell(Lost(undo.step, undo.visit, 3, undo=True)).verdict == "accepted"
+        assert host.incident.kind == "undo"
+        assert host.incident.message.startswith(f"The undo of step {undo.step!r} was running at 3 crashes in a row")
+        assert host.tell(Lost(undo.step, undo.visit, 4, undo=True)).verdict == "late"
+        host.resolve(verb)
+        assert not host.snapshot.incidents
+        host.unwind()
+        assert host.ended() == "cancelled"
 
 
 def test_lost_and_stopped_for_a_visit_that_was_left() -> None:

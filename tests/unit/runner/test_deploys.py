@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from persistence import MemoryJournal, SQLiteJournal
-from statemachine import Event, Runner, State, Workflow, on, step
+from statemachine import Call, Event, Runner, State, Workflow, on, step
 from statemachine.testing import VirtualClock
 from tests.unit.runner.desk import Order, Shop, World, until, until_incident
 
@@ -188,6 +188,77 @@ def test_a_step_that_was_running_at_three_crashes_is_an_incident() -> None:
         assert len({call.key for _, call in world.calls}) == 1
         world.gate.set()
         run.retry(number)
+        until(run, "waiting")
+
+
+class Unkind(Workflow[Order], name="unkind"):
+    world: World
+
+    holding = State(initial=True)
+    held = State()
+    gone = State(final=True, compensate=True)
+
+    @step(holding, to=held)
+    def hold(self, order: Order, call: Call) -> Order:
+        self.world.touch("hold", call)
+        self.world.gate.wait(10)
+        return order
+
+    @hold.undo
+    def let_go(self, order: Order, call: Call) -> None:
+        self.world.touch("let go", call)
+        self.world.gate.wait(10)
+
+    leave = on(Send, source=held, to=gone)
+
+
+def test_an_undo_that_was_running_at_three_crashes_is_an_incident() -> None:
+    """It is counted like a step, and begins with none of its step's deaths; `retry` undoes the run after all."""
+    world, journal = World(), MemoryJournal()
+    world.gate.clear()
+    for crash in (1, 2):
+        die(journal, Unkind(world), world, crash, start=crash == 1)
+    world.gate.set()
+    with Runner(journal, [Unkind(world)]) as runner:
+        until(runner.get("o-1"), "held")
+    world.calls.clear()
+    world.gate.clear()
+    for crash in range(1, 4):
+        mine = MemoryJournal(beside=journal)
+        with Runner(mine, [Unkind(world)], grace=0.0) as runner:
+            if crash == 1:
+                runner.send("o-1", Send())
+            begun(world, crash)
+            mine.abandon()
+    with Runner(journal, [Unkind(world)]) as runner:
+        run = runner.get("o-1")
+        number = until_incident(run)
+        assert run.incidents[0].kind == "undo"
+        assert "was running at 3 crashes" in run.incidents[0].message
+        assert world.names() == ["let go"] * 3
+        assert len({call.key for _, call in world.calls}) == 1
+        assert [attempt.outcome for attempt in run.story().attempts if attempt.undo] == ["lost"]
+        world.gate.set()
+        run.retry(number)
+        assert run.result(5).state == ("gone",)
+
+
+def test_what_is_paused_is_not_counted_and_holds_nobody_up() -> None:
+    """A step of a run that was paused is not begun, so no death is its doing, and others need not wait for it."""
+    world, journal = World(), MemoryJournal()
+    world.gate.clear()
+    for crash in (1, 2):
+        die(journal, Shop(world), world, crash, start=crash == 1)
+    mine = MemoryJournal(beside=journal)
+    with Runner(mine, [Shop(world)], grace=0.0) as runner:
+        runner.get("o-1").pause()
+        mine.abandon()
+    world.gate.set()
+    with Runner(MemoryJournal(beside=journal), [Shop(world)]) as runner:
+        until(runner.start(Shop, Order("lamp"), id="o-2"), "waiting")
+        run = runner.get("o-1")
+        assert not run.incidents
+        run.resume()
         until(run, "waiting")
 
 
