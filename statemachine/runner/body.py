@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from persistence import Busy, Fenced, Journal, JournalError, Owned, SQLiteJournal, Unwritable, wal_reset_race
+from persistence import Busy, Fenced, Journal, JournalError, Owned, Unwritable
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
 from statemachine.runner import recovery
@@ -20,7 +20,7 @@ from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.inbox import Inbox
 from statemachine.runner.line import Limits, Lines
-from statemachine.runner.logs import fields, tell_moved
+from statemachine.runner.logs import caution, fields, tell_moved
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.observing import Guarded, Observer
 from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
@@ -122,7 +122,7 @@ class Body:
         self._claimed = True
         if not self._open:  # it was closed meanwhile, and gives the journal up again
             return
-        self._caution()
+        caution(self.journal)
         self._working.append(self._spawn(self.writer.run()))
         found: recovery.Recovered = await self.writer.ask(Reading(recovery.recover))
         self._due = await self.writer.ask(Reading(lambda mover: mover.journal.next_due()))
@@ -132,15 +132,6 @@ class Body:
         # Until here whoever asks for something is answered as a client: it must not move what is being resumed.
         self.owner = True
         self._watching += map(self._spawn, (self._keep_lease(), self._watch_deadlines(), self.inbox.watch()))
-
-    def _caution(self) -> None:
-        """Say what an application that writes the same file must set, where this SQLite asks for it."""
-        if isinstance(self.journal, SQLiteJournal) and wal_reset_race(self.journal.sqlite_version):
-            log.info(
-                "This SQLite can lose commits when two connections checkpoint at once (mended in 3.51.3): who "
-                "writes %s by connections of their own must set PRAGMA wal_autocheckpoint=0 on each",
-                self.journal.name,
-            )
 
     async def _stand_by(self) -> None:
         while self._open and not self.owner:
