@@ -33,7 +33,8 @@ class Figures:
             f"| optional W3C documents | {self.optional_passed} of {self.optional} pass; {without} do not, "
             f"{self.over_http} of them over HTTP: [each with its reason](tests/conformance/optional.py) |",
             f"| statecharts drawn at random | {SAMPLE + ANEW} or more at each run; none differs from a second "
-            "interpreter, written from the Recommendation's appendix D |",
+            "interpreter, written from the Recommendation's appendix D (and its "
+            "sections 3.4 and 3.13 where those part from it) |",
         ]
 
 
