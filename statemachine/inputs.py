@@ -23,6 +23,7 @@ class Begin(msgspec.Struct, frozen=True, omit_defaults=True, tag="start"):
     reason: str | None = None
     trace: str | None = None
     """Where it comes from, as W3C `traceparent`."""
+    priority: int = 0
 
 
 class Received(msgspec.Struct, frozen=True, tag="event"):

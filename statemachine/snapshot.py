@@ -183,6 +183,8 @@ class Snapshot(msgspec.Struct, Generic[D], frozen=True, omit_defaults=True):
     paused: bool = False
     trace: str | None = None
     """Where its start came from, as W3C `traceparent`."""
+    priority: int = 0
+    """Of runs whose steps wait for their turn, a higher one goes first."""
 
     @property
     def over(self) -> bool:

@@ -94,6 +94,7 @@ def start(definition: Definition, run: str, begin: Begin, now: datetime) -> Outc
         data=begin.data,
         now=now,
         trace=begin.trace,
+        priority=begin.priority,
     )
     return _work_out(chart_of(definition), blank, begin, now, raising=True)
 

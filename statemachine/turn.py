@@ -149,6 +149,7 @@ class Turn:
             self.children,
             self.paused,
             began.trace,
+            began.priority,
         )
 
     def deliver(self) -> Failure | None:

@@ -164,6 +164,8 @@ def _head(view: RunView[Any]) -> None:
     out.print(Text(f"started {moment(view.started)}, last moved {moment(view.updated)} (UTC), {view.seq} transitions"))
     if view.tags:
         out.print(Text("tags: " + ", ".join(f"{name}={value}" for name, value in view.tags.items())))
+    if view.priority:
+        out.print(Text(f"priority: {view.priority}"))
     if view.held:
         out.print(Text(f"held: {view.held}", style="red"))
     out.print(Text("data: " + msgspec.json.format(msgspec.json.encode(view.data), indent=2).decode()))

@@ -36,6 +36,7 @@ def fields(_context: click.Context, _option: click.Parameter, value: str) -> Any
 @click.argument("data", callback=fields)
 @click.option("--id", "run", required=True, help="The run's id; the same id with the same data is the same run.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="For finding it again. Repeatable.")
+@click.option("--priority", default=0, help="Where its steps wait for their turn, a higher one goes first.")
 @WAIT
 @who
 @APP
@@ -46,6 +47,7 @@ def start(
     data: Any,
     run: str,
     tags: tuple[str, ...],
+    priority: int,
     wait: float,
     actor: str,
     reason: str | None,
@@ -54,7 +56,8 @@ def start(
     """Start a run of WORKFLOW, by its name, with DATA as JSON."""
     del reason  # a start has none
     with changing(file, places) as runner:
-        receipt = runner.start_plain(workflow, Plain(data), id=run, tags=asked(tags=tags)["tags"], actor=actor)
+        named = asked(tags=tags)["tags"]
+        receipt = runner.start_plain(workflow, Plain(data), id=run, tags=named, priority=priority, actor=actor)
         _answered(runner, receipt, wait, f"Run {run}")
 
 

@@ -19,7 +19,7 @@ from statemachine.runner.body import Body, Watcher
 from statemachine.runner.keeping import AsyncKeeping
 from statemachine.runner.looking import AsyncLooking, Entries, state_name
 from statemachine.runner.mover import Loaded
-from statemachine.runner.post import Post
+from statemachine.runner.post import Beginning, Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
 from statemachine.runner.story import Story
@@ -135,6 +135,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         *,
         id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        priority: int = 0,
         connection: Any = None,
         actor: str | None = None,
     ) -> AsyncRun[D]:
@@ -145,6 +146,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
             data: The run's first data.
             id: The run's id, chosen by the caller; a random one when not given.
             tags: For finding it again with `list`.
+            priority: Where its steps wait for their turn, a higher one goes first. What runs is not interrupted.
             connection: The application's own connection to the same database. The start becomes part of its
                 transaction, and the run begins when that commits.
             actor: Who starts it.
@@ -160,11 +162,11 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         hosted = body.workflows.of(workflow)
         run = id if id is not None else body.clock.nonce()
         if body.owner and connection is None:
-            await body.admission.start(
-                Starting(run, hosted, data, dict(tags or {}), Asked(actor=actor, trace=body.caller()))
-            )
+            asked = Asked(actor=actor, trace=body.caller())
+            await body.admission.start(Starting(run, hosted, data, dict(tags or {}), asked, priority))
         else:
-            await self._post.start(hosted, run, data, dict(tags or {}), connection=connection, actor=actor)
+            begun = Beginning(dict(tags or {}), priority, actor)
+            await self._post.start(hosted, run, data, begun, connection=connection)
         return AsyncRun(self, run)
 
     async def send(
@@ -245,7 +247,14 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         await self._post.command(run, told)
 
     async def start_plain(
-        self, workflow: str, data: Plain, *, id: str, tags: Mapping[str, str] | None = None, actor: str | None = None
+        self,
+        workflow: str,
+        data: Plain,
+        *,
+        id: str,
+        tags: Mapping[str, str] | None = None,
+        priority: int = 0,
+        actor: str | None = None,
     ) -> Receipt:
         """Start a run of a workflow by name, with JSON values as its data; for tools that know no workflow.
 
@@ -253,7 +262,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
             `queued`: whoever owns the journal takes it; `verdict` waits for that.
         """
         self._body.check()
-        put = await self._post.start_plain(workflow, id, data, dict(tags or {}), actor=actor)
+        put = await self._post.start_plain(workflow, id, data, Beginning(dict(tags or {}), priority, actor))
         return Receipt(id, put.id, put.verdict or "queued", put.number)
 
     def get(self, id: str) -> AsyncRun[Any]:

@@ -11,6 +11,7 @@ import attrs
 
 from statemachine.macrostep import failure_of
 from statemachine.runner.line import Line
+from statemachine.runner.turns import Turn
 from statemachine.snapshot import Failure
 
 T = TypeVar("T")
@@ -32,11 +33,17 @@ class Attempt:
     """Its time was over."""
     told: bool = False
     """Its run was told what came of it."""
+    priority: int = 0
+    """Its run's: a higher one has its turn first."""
     line: Line | None = None
     """Where it waits for its turn; None once it has begun."""
+    turn: Turn | None = None
+    """Where it had to wait for one: that."""
 
     def begin(self) -> None:
-        """Its turn has come, or never will."""
+        """It begins, or never will."""
+        if self.turn is not None:
+            self.turn.begin()
         if self.line is not None:
             self.line.leave()
             self.line = None

@@ -26,6 +26,7 @@ from statemachine.runner.observing import Guarded, Observer
 from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
+from statemachine.runner.waiting import forget
 from statemachine.runner.writer import Writer
 from statemachine.transition import outstanding
 
@@ -76,7 +77,7 @@ class Body:
         if self.observer is not None:
             self.mover.sender = self.observer.sender
         self.writer = Writer(self.mover, self._perform, self._lost, inline=options.inline, observer=self.observer)
-        lines = Lines(options.limits, options.queue)
+        lines = self.lines = Lines(options.limits, options.queue, clock)
         self.steps = Steps(self.writer, clock, options.threads, lines, self.observer)
         self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
         self.inbox = Inbox(self.writer, options.poll)
@@ -120,6 +121,7 @@ class Body:
         name = f"pid {os.getpid()}"
         self.mover.epoch = await self.io(lambda: self.journal.claim(name, self.options.lease))
         self._claimed = True
+        self.lines.own()
         if not self._open:  # it was closed meanwhile, and gives the journal up again
             return
         caution(self.journal)
@@ -295,7 +297,7 @@ class Body:
                 raise NoSuchRun(run, self.journal.name)
             return None if record.over else await over
         finally:
-            _forget(self._over, run, over)
+            forget(self._over, run, over)
 
     @contextmanager
     def watching(self, run: str) -> Generator[Watcher]:
@@ -305,7 +307,7 @@ class Body:
         try:
             yield watcher
         finally:
-            _forget(self._watchers, run, watcher)
+            forget(self._watchers, run, watcher)
 
     async def io(self, work: Callable[[], T]) -> T:
         """Do something with the journal that any thread may do, without holding an application's loop up."""
@@ -381,14 +383,6 @@ class Body:
         while True:
             await asyncio.sleep(self.options.lease / 3)
             await self.writer.ask(Reading(lambda mover: mover.journal.renew(mover.epoch)), must=True)
-
-
-def _forget(kept: dict[str, set[T]], run: str, one: T) -> None:
-    """Take one out, and the set with it once that is empty."""
-    there = kept.get(run, set())
-    there.discard(one)
-    if not there:
-        kept.pop(run, None)
 
 
 def _due(before: int) -> Callable[[Mover], list[tuple[int, str]]]:

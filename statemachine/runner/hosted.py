@@ -6,8 +6,9 @@ And whether it can go on with a run made under another hash.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
@@ -16,10 +17,17 @@ from statemachine.chart import chart_of
 from statemachine.data import overlay
 from statemachine.definition import Definition, StepSpec
 from statemachine.errors import UndeclaredEvent, UnknownWorkflow
+from statemachine.runner.line import Limits
 from statemachine.runner.stored import Stored
 from statemachine.snapshot import Snapshot
 from statemachine.steps import Bindable
 from statemachine.workflow import Workflow, bind
+
+N = TypeVar("N", int, float)
+Limited: TypeAlias = Mapping[type[Workflow[Any]] | Bindable[Any], N]
+"""A bound for the attempts of a workflow, by its class, or of a step of it."""
+SLOWEST = 1e-6
+"""Attempts a second: one in some eleven days."""
 
 
 @attrs.frozen(eq=False)
@@ -136,6 +144,7 @@ def _renamed(
         children=snapshot.children,
         paused=snapshot.paused,
         trace=snapshot.trace,
+        priority=snapshot.priority,
     )
 
 
@@ -175,20 +184,30 @@ class Workflows:
                 self._by_type[hosted.kind] = hosted
             self.all.append(hosted)
 
-    def limits(self, given: Mapping[type[Workflow[Any]] | Bindable[Any], int]) -> dict[tuple[str, str], int]:
-        """How many attempts run at once, by workflow and step; step "" for all of the workflow.
+    def limits(self, concurrency: Limited[int], rate: Limited[float]) -> Limits:
+        """What bounds attempts, by names.
 
         Raises:
-            ValueError: A key is no workflow of this runner and no step of one, or a number is below 1.
+            ValueError: A key is no workflow of this runner and no step of one, a number at once is below 1, or a rate
+                is not above 0.
         """
-        found: dict[tuple[str, str], int] = {}
-        for key, most in given.items():
+        for most in concurrency.values():
             if most < 1:
                 message = f"concurrency of {most}: at least 1 attempt must be able to run"
                 raise ValueError(message)
+        for often in rate.values():
+            if not SLOWEST <= often < math.inf:
+                message = f"rate of {often}: from {SLOWEST:.0e} attempts a second up must be able to begin"
+                raise ValueError(message)
+        return Limits(self._named("concurrency", concurrency), self._named("rate", rate))
+
+    def _named(self, limit: str, given: Limited[N]) -> dict[tuple[str, str], N]:
+        """The same by workflow and step; step "" for all of the workflow."""
+        found: dict[tuple[str, str], N] = {}
+        for key, most in given.items():
             names = [name for hosted in self.all for name in _called(hosted, key)]
             if not names:
-                message = f"concurrency names {key!r}, which is no workflow of this runner and no step of one"
+                message = f"{limit} names {key!r}, which is no workflow of this runner and no step of one"
                 raise ValueError(message)
             found.update(dict.fromkeys(names, most))
         return found

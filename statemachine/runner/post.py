@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import attrs
 import msgspec
 
 from persistence import MessageRecord, Pruned
@@ -24,6 +25,15 @@ _VERB_PATIENCE = 30.0
 """Seconds a client waits for the owner's answer to a verb."""
 
 
+@attrs.frozen
+class Beginning:
+    """What is said of a start beside its data."""
+
+    tags: dict[str, str]
+    priority: int
+    actor: str | None
+
+
 class Post:
     """Puts messages, durably, and waits for what the owner answers."""
 
@@ -34,9 +44,7 @@ class Post:
         """Whether this runner was given a workflow, so that its events can be encoded."""
         return self._body.workflows.get(workflow) is not None
 
-    async def start(
-        self, hosted: Hosted, run: str, data: Any, tags: dict[str, str], *, connection: Any, actor: str | None
-    ) -> None:
+    async def start(self, hosted: Hosted, run: str, data: Any, begun: Beginning, *, connection: Any) -> None:
         """Put a start, unless the run exists. Raises AlreadyStarted, NotStored, TooLarge."""
         hosted.stored.data(run, data)
         codec = hosted.stored.codec
@@ -48,8 +56,8 @@ class Post:
         ):
             raise AlreadyStarted(run, there.workflow, name)
         if there is None:
-            body = codec.encode(StartBody(name, msgspec.Raw(raw), tags))
-            put = await self._put(run, "start", "start", name, body, connection=connection, actor=actor)
+            body = codec.encode(StartBody(name, msgspec.Raw(raw), begun.tags, begun.priority))
+            put = await self._put(run, "start", "start", name, body, connection=connection, actor=begun.actor)
             if put.body != body:
                 first = codec.decode(put.body, StartBody)
                 # Equal data may have other bytes: a set is in another order in each process.
@@ -58,12 +66,11 @@ class Post:
                 ):
                     raise AlreadyStarted(run, first.workflow, name)
 
-    async def start_plain(
-        self, workflow: str, run: str, data: Plain, tags: dict[str, str], *, actor: str | None
-    ) -> MessageRecord:
+    async def start_plain(self, workflow: str, run: str, data: Plain, begun: Beginning) -> MessageRecord:
         """Put a start whose data nobody here knows the type of."""
-        body = msgspec.json.encode(StartBody(workflow, msgspec.Raw(msgspec.json.encode(data.fields)), tags))
-        return await self._put(run, "start", "start", workflow, body, connection=None, actor=actor)
+        raw = msgspec.Raw(msgspec.json.encode(data.fields))
+        body = msgspec.json.encode(StartBody(workflow, raw, begun.tags, begun.priority))
+        return await self._put(run, "start", "start", workflow, body, connection=None, actor=begun.actor)
 
     async def send(
         self, run: str, id: str, event: object, *, connection: Any, actor: str | None, reason: str | None

@@ -48,6 +48,7 @@ class Starting:
     data: Any
     tags: Mapping[str, str]
     asked: Asked = NOBODY
+    priority: int = 0
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
@@ -60,7 +61,8 @@ class Starting:
                 plan.changes.append(_answered(self.asked, "accepted"))
             return
         now = mover.clock.now()
-        begin = Begin(self.data, mover.clock.nonce(), self.asked.actor, self.asked.reason, self.asked.trace)
+        asked = self.asked
+        begin = Begin(self.data, mover.clock.nonce(), asked.actor, asked.reason, asked.trace, self.priority)
         outcome = start(self.hosted.definition, self.run, begin, now)
         mover.note(plan, self._unborn(now, told, outcome.snapshot), begin, outcome, self.asked)
 
@@ -287,6 +289,7 @@ class StartBody(msgspec.Struct, frozen=True):
     workflow: str
     data: msgspec.Raw
     tags: dict[str, str] = {}
+    priority: int = 0
 
 
 def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | Commanding | Pruning:
@@ -305,7 +308,7 @@ def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | C
         body = msgspec.json.decode(message.body, type=StartBody)
         hosted = mover.workflows.named(body.workflow)
         data = hosted.stored.codec.decode(bytes(body.data), hosted.definition.code.data)
-        return Starting(message.run, hosted, data, body.tags, asked)
+        return Starting(message.run, hosted, data, body.tags, asked, body.priority)
     if message.name == "prune":
         return Pruning(msgspec.json.decode(message.body, type=PruneBody), asked)
     told = msgspec.json.decode(message.body, type=Cancel | Kill | Pause | Resume | Resolve)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -39,12 +40,15 @@ from statemachine.runner.logs import fields
 from statemachine.runner.observing import Guarded
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
+from statemachine.runner.turns import Lane
 from statemachine.runner.writer import Writer
 from statemachine.snapshot import Snapshot
 
 log = logging.getLogger("statemachine")
 FAREWELL = 5.0
 """Seconds that a cancelled step is given to end when the runner closes."""
+FIRST = sys.maxsize
+"""The priority of an undo: what is to be given back waits for nobody."""
 Attempting = Callable[[Attempt], Coroutine[Any, Any, None]]
 
 
@@ -83,11 +87,12 @@ class Steps:
             return
         line = self._lines.of(hosted.definition.name)
         work: Attempting = partial(self._forward, hosted, snapshot, command)
-        gates = line.gates(command.step)
-        if gates:
-            work = partial(_in_turn, gates, work)
+        lane = line.lane(command.step)
+        if lane is not None:
+            work = partial(_in_turn, lane, work)
         line.join()
-        self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=False, line=line), work)
+        attempt = Attempt(command.attempt, undo=False, priority=snapshot.priority, line=line)
+        self._begin(snapshot.run, command.visit, attempt, work)
 
     def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo, *, alone: bool = False) -> None:
         """Attempt an undo, once no attempt of that step runs here any more."""
@@ -98,7 +103,7 @@ class Steps:
         if there is not None and there.undo and there.number == command.attempt and not there.told:
             return
         work = partial(self._back, hosted, snapshot, command)
-        self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=True), work)
+        self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=True, priority=FIRST), work)
 
     def cancel(self, run: str, command: CancelStep) -> None:
         """Cancel an attempt; the run is told when it has ended."""
@@ -147,7 +152,7 @@ class Steps:
         step, work = hosted_step.spec, hosted_step.work
         pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
         base = pending.base if pending.moved else snapshot.data
-        await self._room(step, work)
+        await self._room(step, work, attempt)
         attempt.begin()
         if self._observer is not None:
             work = self._observer.begins(snapshot, command, self._clock.now(), work)
@@ -166,10 +171,10 @@ class Steps:
         self._tell(attempt, snapshot.run, told)
         await self._thread_over(attempt, snapshot.run, command.visit)
 
-    async def _room(self, step: StepSpec, work: Work) -> None:
+    async def _room(self, step: StepSpec, work: Work, attempt: Attempt) -> None:
         """Wait until there is a thread for a sync function: its time begins when it does."""
         if not work.later and step.kind != "transactional":
-            await self._threads.room()
+            await self._threads.room(attempt.priority)
 
     def _patience(self, step: StepSpec, since: datetime | None) -> tuple[float, datetime]:
         """Seconds this attempt may take, and until when."""
@@ -290,7 +295,7 @@ class Steps:
             self._tell(attempt, snapshot.run, Undone(command.visit))
             return
         data = hosted.undo_data(snapshot)
-        await self._room(step, work)
+        await self._room(step, work, attempt)
         if self._observer is not None:
             work = self._observer.begins(snapshot, command, self._clock.now(), work)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
@@ -338,12 +343,13 @@ class Steps:
         self._threads.close()
 
 
-async def _in_turn(gates: Sequence[asyncio.Semaphore], work: Attempting, attempt: Attempt) -> None:
-    """Do the work when as few others run as have to."""
-    async with AsyncExitStack() as passed:
-        for gate in gates:
-            await passed.enter_async_context(gate)
+async def _in_turn(lane: Lane, work: Attempting, attempt: Attempt) -> None:
+    """Do the work when its turn has come."""
+    attempt.turn = await lane.turn(attempt.priority)
+    try:
         await work(attempt)
+    finally:
+        attempt.turn.leave()
 
 
 async def _after(before: Attempt, attempt: Attempt, work: Attempting) -> None:

@@ -18,17 +18,17 @@ from typing import Any, Self, TypeVar
 
 from persistence import Codec, Journal, SQLiteJournal
 from statemachine.definition import Definition
-from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
+from statemachine.errors import OpenedBeforeFork, RunnerClosed
 from statemachine.runner.aio import AsyncRunner
 from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
-from statemachine.runner.hosted import Workflows
+from statemachine.runner.hosted import Limited, Workflows
 from statemachine.runner.keeping import Keeping
 from statemachine.runner.looking import Looking
+from statemachine.runner.loops import cancel_all, entered, here, leave_process, left, next_of, refuse_in_loop
 from statemachine.runner.observing import Observer
 from statemachine.runner.run import Run
 from statemachine.runner.views import Plain, Receipt, Result, Transitioned
-from statemachine.steps import Bindable
 from statemachine.workflow import Workflow
 
 D = TypeVar("D")
@@ -54,7 +54,10 @@ class Runner(Looking, Keeping):
             many attempts of its workflow wait for their turn. Verbs of an operator never wait.
         refuse: Raise `Overloaded` instead of having them wait outside.
         concurrency: How many attempts of a workflow's steps, or of one step, run at once: `{Scoring: 50, Scoring.embed:
-            2}`. Others wait in order and use no time up. Undos are not counted. Without it, `threads` bounds sync ones.
+            2}`. Others wait, those of runs with a higher `priority` less, and use no time up. Undos are not counted.
+            Without it, `threads` bounds sync ones.
+        rate: How many of them begin a second: `{Scoring.embed: 5}`; 0.1 is one in ten seconds. Kept in every second,
+            also over a restart: the first ones wait as if as many had begun just before.
         observer: Looks on while it works: `statemachine.integrations.telemetry.Telemetry`, or your own `Observer`.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
@@ -84,7 +87,8 @@ class Runner(Looking, Keeping):
         perform: bool = True,
         queue: int = 1024,
         refuse: bool = False,
-        concurrency: Mapping[type[Workflow[Any]] | Bindable[Any], int] | None = None,
+        concurrency: Limited[int] | None = None,
+        rate: Limited[float] | None = None,
         observer: Observer | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -101,7 +105,7 @@ class Runner(Looking, Keeping):
             "queue": queue,
             "refuse": refuse,
             "observer": observer,
-            "limits": self._workflows.limits(concurrency or {}),
+            "limits": self._workflows.limits(concurrency or {}, rate or {}),
         }
         self._body: Body | None = None
         self._opened: Journal | None = None
@@ -168,13 +172,13 @@ class Runner(Looking, Keeping):
             await self._body.close()
         await asyncio.to_thread(self._unmake)
         if self._terminated:
-            _exit()
+            leave_process()
 
     # The sync face.
 
     def __enter__(self) -> Self:
         """Open it on a loop of its own, in a background thread."""
-        _refuse_in_loop("`with Runner(...)`")
+        refuse_in_loop("`with Runner(...)`")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="statemachine-runner", daemon=True)
         self._thread.start()
@@ -186,7 +190,7 @@ class Runner(Looking, Keeping):
             self._stop_loop()
             self._unmake()
             raise
-        self._on_sigterm(_exit)
+        self._on_sigterm(leave_process)
         return self
 
     def __exit__(
@@ -208,7 +212,7 @@ class Runner(Looking, Keeping):
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
-            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result()
+            asyncio.run_coroutine_threadsafe(cancel_all(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
@@ -221,7 +225,7 @@ class Runner(Looking, Keeping):
             RunnerClosed: The runner is not open.
         """
         try:
-            _refuse_in_loop("A call on a sync runner")
+            refuse_in_loop("A call on a sync runner")
             return self._hand_over(work)
         finally:
             work.close()
@@ -277,17 +281,16 @@ class Runner(Looking, Keeping):
         *,
         id: str | None = None,
         tags: Mapping[str, str] | None = None,
+        priority: int = 0,
         connection: Any = None,
         actor: str | None = None,
     ) -> Run[D]:
         """See `AsyncRunner.start`. With `connection`, it is used in this thread."""
         there = self.face
         if connection is not None:
-            _refuse_in_loop("A call on a sync runner")
-            return Run(
-                _here(there.start(workflow, data, id=id, tags=tags, connection=connection, actor=actor)), self.wait
-            )
-        return Run(self.wait(there.start(workflow, data, id=id, tags=tags, actor=actor)), self.wait)
+            refuse_in_loop("A call on a sync runner")
+        work = there.start(workflow, data, id=id, tags=tags, priority=priority, connection=connection, actor=actor)
+        return Run(self.wait(work) if connection is None else here(work), self.wait)
 
     def send(
         self,
@@ -302,8 +305,8 @@ class Runner(Looking, Keeping):
         """See `AsyncRunner.send`. With `connection`, it is used in this thread."""
         there = self.face
         if connection is not None:
-            _refuse_in_loop("A call on a sync runner")
-            return _here(there.send(run, event, id=id, actor=actor, reason=reason, connection=connection))
+            refuse_in_loop("A call on a sync runner")
+            return here(there.send(run, event, id=id, actor=actor, reason=reason, connection=connection))
         return self.wait(there.send(run, event, id=id, actor=actor, reason=reason))
 
     def verdict(self, receipt: Receipt, timeout: float | None = None) -> Receipt:
@@ -319,25 +322,32 @@ class Runner(Looking, Keeping):
         return self.wait(self.face.result(run, timeout))
 
     def start_plain(
-        self, workflow: str, data: Plain, *, id: str, tags: Mapping[str, str] | None = None, actor: str | None = None
+        self,
+        workflow: str,
+        data: Plain,
+        *,
+        id: str,
+        tags: Mapping[str, str] | None = None,
+        priority: int = 0,
+        actor: str | None = None,
     ) -> Receipt:
         """See `AsyncRunner.start_plain`."""
-        return self.wait(self.face.start_plain(workflow, data, id=id, tags=tags, actor=actor))
+        return self.wait(self.face.start_plain(workflow, data, id=id, tags=tags, priority=priority, actor=actor))
 
     @contextmanager
     def watch(self, run: str) -> Generator[Iterator[Transitioned]]:
         """See `AsyncRunner.watch`."""
         subscription = self.face.watch(run)
-        transitions = self.wait(_entered(subscription))
+        transitions = self.wait(entered(subscription))
         try:
             yield self._follow(transitions)
         finally:
             with suppress(RunnerClosed):  # closed meanwhile, and the subscription with it
-                self.wait(_left(subscription))
+                self.wait(left(subscription))
 
     def _follow(self, transitions: Any) -> Iterator[Transitioned]:
         while True:
-            transitioned: Transitioned | None = self.wait(_next(transitions))
+            transitioned: Transitioned | None = self.wait(next_of(transitions))
             if transitioned is None:
                 return
             yield transitioned
@@ -350,49 +360,3 @@ class Client(Runner):
     """
 
     _client = True
-
-
-async def _cancel_all() -> None:
-    """Cancel what still runs on this loop, and come back when it has ended."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others, timeout=1)
-
-
-async def _entered(subscription: Any) -> Any:
-    return await subscription.__aenter__()
-
-
-async def _left(subscription: Any) -> None:
-    await subscription.__aexit__(None, None, None)
-
-
-async def _next(transitions: Any) -> Transitioned | None:
-    return await anext(transitions, None)
-
-
-def _here(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that never waits, in this thread."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    finally:
-        work.close()
-    message = "it had to wait"
-    raise RuntimeError(message)
-
-
-def _refuse_in_loop(verb: str) -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise BlockingCall(verb)
-
-
-def _exit() -> None:
-    raise SystemExit(128 + signal.SIGTERM)

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from statemachine.runner.attempts import contained
+from statemachine.runner.turns import Lane, Places, Turns
 
 _Job = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
@@ -28,14 +29,14 @@ class Threads:
 
     def __init__(self, most: int, name: str = "step") -> None:
         self._name = name
-        self._room = asyncio.Semaphore(most)
+        self._room = Lane(Turns(), [Places(most)])
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._free = 0
         self._made = 0
 
-    async def room(self) -> None:
-        """Wait until a thread is free for the `submit` that has to follow."""
-        await self._room.acquire()
+    async def room(self, priority: int = 0) -> None:
+        """Wait until a thread is free for the `submit` that has to follow; a higher priority waits less."""
+        await self._room.turn(priority)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Call a function in a thread; `room` was waited for. Cancelling the future does not reach the thread."""
@@ -63,7 +64,7 @@ class Threads:
 
     def _over(self, done: asyncio.Future[Any], result: Any, failure: Exception | None) -> None:
         self._free += 1
-        self._room.release()
+        self._room.leave()
         if done.done():
             return
         if failure is None:

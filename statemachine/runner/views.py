@@ -80,6 +80,8 @@ class RunView(Generic[D]):
     paused: bool
     held: str
     tags: Mapping[str, str]
+    priority: int
+    """A higher one goes first where steps wait for their turn."""
     seq: int
     started: datetime
     updated: datetime
@@ -106,6 +108,7 @@ class RunView(Generic[D]):
             paused=snapshot.paused,
             held=record.held,
             tags=dict(record.tags),
+            priority=snapshot.priority,
             seq=record.seq,
             started=from_micros(record.started),
             updated=from_micros(record.updated),

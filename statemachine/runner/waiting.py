@@ -1,10 +1,12 @@
-"""Waiting for the first of several things."""
+"""Waiting: for the first of several things, and by whom for what."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def first_of(*work: Awaitable[Any]) -> None:
@@ -15,3 +17,11 @@ async def first_of(*work: Awaitable[Any]) -> None:
     finally:
         for task in tasks:
             task.cancel()
+
+
+def forget(kept: dict[str, set[T]], run: str, one: T) -> None:
+    """Take one out, and the set with it once that is empty."""
+    there = kept.get(run, set())
+    there.discard(one)
+    if not there:
+        kept.pop(run, None)
