@@ -14,6 +14,7 @@ from persistence.errors import (
     NewerSchema,
     NotStorable,
     Owned,
+    Sealed,
     Stale,
     Unsuitable,
     Unwritable,
@@ -33,6 +34,7 @@ from persistence.records import (
     RunRecord,
     SeenRecord,
 )
+from persistence.sealed import SealedCodec, beneath, opened, sealed
 from persistence.sqlite import SQLiteJournal, examine, wal_reset_race
 
 __all__ = [
@@ -62,11 +64,16 @@ __all__ = [
     "Query",
     "RunRecord",
     "SQLiteJournal",
+    "Sealed",
+    "SealedCodec",
     "SeenRecord",
     "Stale",
     "Unsuitable",
     "Unwritable",
     "Work",
+    "beneath",
     "examine",
+    "opened",
+    "sealed",
     "wal_reset_race",
 ]

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from persistence.errors import NotStorable
+from persistence.sealed import opened
 from persistence.types import culprit, difference, faults, in_order, name_of
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
@@ -21,8 +22,6 @@ the process (seen with 0.22): the second is given what the first has not finishe
 
 class Codec:
     """Encodes attrs classes, dataclasses, Structs and plain types, and decodes them by their type.
-
-    A codec of another kind (one that encrypts) has the same `encode` and `decode`.
 
     >>> from decimal import Decimal
     >>> Codec().decode(Codec().encode({"amount": Decimal("5.00")}), dict[str, Decimal])
@@ -48,11 +47,15 @@ class Codec:
             return self._encode(in_order(value, self._encode))
 
     def decode(self, raw: bytes, kind: Any) -> Any:
-        """The value again, as this type. Raises msgspec.DecodeError when it is something else."""
+        """The value again, as this type. Raises msgspec.DecodeError when it is something else; Sealed, when sealed."""
         decoder = self._decoders.get(kind)
         if decoder is None:
             decoder = self._read(kind)
-        return decoder.decode(raw)
+        try:
+            return decoder.decode(raw)
+        except msgspec.DecodeError:
+            opened(raw)
+            raise
 
     def _read(self, kind: Any) -> msgspec.json.Decoder[Any]:
         with _READING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 
 class JournalError(Exception):
     """Base of all errors of a journal."""
@@ -45,6 +47,10 @@ class Unsuitable(JournalError):
 
 class Damaged(JournalError):
     """The database is damaged, or a record in it is."""
+
+
+class Sealed(JournalError, msgspec.DecodeError):
+    """What was read is sealed with a key that was not given here."""
 
 
 class Forked(JournalError):

@@ -24,12 +24,20 @@ def _version() -> str:
 
 @click.group(cls=Sentences, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(version=_version(), prog_name="statemachine")
-def commands() -> None:
+@click.option(
+    "--codec",
+    envvar="STATEMACHINE_CODEC",
+    metavar="MODULE:NAME",
+    help="What seals the application's payloads: the SealedCodec it gives its runner, or a function that gives it.",
+)
+@click.pass_context
+def commands(context: click.Context, codec: str | None) -> None:
     """Durable statecharts: see the runs of a journal, and steer them.
 
     FILE is the journal's database. Commands work while another process owns it. Where nobody does, those that change
     a run need the application's workflows (--app) and own the file for the moment.
     """
+    context.obj = codec
 
 
 for one in (

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from persistence import JournalError
+from persistence import JournalError, SealedCodec
 from statemachine.definition import Definition
 from statemachine.errors import DefinitionError, StateMachineError
 from statemachine.runner import Client, Runner
@@ -131,22 +131,43 @@ def _unperformed(kind: type[Workflow[Any]]) -> Definition:
 # Journals.
 
 
+def codec() -> SealedCodec | None:
+    """What `--codec` names.
+
+    Raises:
+        click.UsageError: There is nothing of that name, or it is no SealedCodec.
+    """
+    context = click.get_current_context(silent=True)
+    place: str | None = context.find_root().obj if context else None
+    if not place:
+        return None
+    found = named(place)
+    found = found() if callable(found) else found
+    if isinstance(found, SealedCodec):
+        return found
+    message = f"{place} is no SealedCodec; name what the application gives Runner(codec=...), or what makes it"
+    raise click.UsageError(message)
+
+
 @contextmanager
 def looking(file: Path, places: Iterable[str] = ()) -> Generator[Client]:
     """A client of the journal."""
-    with Client(file, workflows(places)) as client:
+    with Client(file, workflows(places), codec=codec()) as client:
         yield client
 
 
 @contextmanager
-def changing(file: Path, places: Iterable[str]) -> Generator[Runner]:
+def changing(file: Path, places: Iterable[str], key: SealedCodec | None = None) -> Generator[Runner]:
     """A client of whoever owns the journal; where nobody does, its owner for the moment, which begins no step.
+
+    `key` is what opens it, where this is called after its command has returned.
 
     Raises:
         click.ClickException: Nobody owns it, and no workflows were named.
     """
     known = workflows(places)
-    with Client(file, known) as client:
+    key = key or codec()
+    with Client(file, known, codec=key) as client:
         if client.health().owner is not None:
             yield client
             return
@@ -156,5 +177,5 @@ def changing(file: Path, places: Iterable[str]) -> Generator[Runner]:
             "MODULE:NAME (or in STATEMACHINE_APP); this command then does it itself."
         )
         raise click.ClickException(message)
-    with Runner(file, known, perform=False) as owner:
+    with Runner(file, known, perform=False, codec=key) as owner:
         yield owner

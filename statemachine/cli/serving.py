@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from statemachine.cli.frame import APP, FILE, changing, looking
+from statemachine.cli.frame import APP, FILE, changing, codec, looking
 
 MISSING = "The web page needs starlette, jinja2 and uvicorn: pip install 'durable-statemachine[web]'"
 PORT = 8642
@@ -67,8 +67,9 @@ def serve(
         token = new_token()
         click.echo(f"token: {token}")
     hosts = frozenset((*OURS, *(name.lower() for name in names))) if names or not closed else None
+    key = codec()
     with looking(file, places) as client:
-        asking = Asking(client, acting=lambda: changing(file, places))
+        asking = Asking(client, acting=lambda: changing(file, places, key))
         try:
             page = build(
                 asking,

@@ -100,7 +100,7 @@ async def show(asking: Asking, redaction: Redaction, run: str, *, after: int | N
     entries = await asking.ask(lambda runner: runner.journal(run, after=after, limit=JOURNAL + 1))
     definition = asking.definitions.get(view.workflow)
     story, untold = await _story(asking, view)
-    lines = [Line(entry, msgspec.json.decode(entry.body)) for entry in entries[:JOURNAL]]
+    lines = [Line(entry, to_plain(entry.body)) for entry in entries[:JOURNAL]]
     secrets = redaction.secrets(
         view.data, to_plain(view.undo), to_plain(view.incidents), *(line.body for line in lines), *_bodies(story)
     )
@@ -141,7 +141,7 @@ async def _story(asking: Asking, view: RunView[Any]) -> tuple[Story, str]:
 
 
 def _bodies(story: Story) -> list[Any]:
-    return [msgspec.json.decode(line.entry.body) for line in story.lines]
+    return [to_plain(line.entry.body) for line in story.lines]
 
 
 def _drawn(definition: Definition, view: RunView[Any], story: Story, untold: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from persistence import JournalError, MessageRecord
+from persistence import JournalError, MessageRecord, Sealed
 from statemachine.errors import RunHeld, RunnerClosed, StateMachineError, UnknownWorkflow
 from statemachine.runner.logs import fields
 from statemachine.runner.mover import Mover
@@ -38,8 +38,8 @@ class Inbox:
         self._woken = asyncio.Event()
         self._taken = 0
         """Number of the last message that was taken."""
-        self._unstarted: set[str] = set()
-        """Runs whose start nobody here can take."""
+        self._untaken: set[str] = set()
+        """Runs a message of which nobody here can take: those behind it wait with it."""
 
     def wake(self) -> None:
         """There is a message that `Journal.pulse` does not tell of."""
@@ -68,13 +68,14 @@ class Inbox:
                 return
 
     def _take(self, message: MessageRecord) -> None:
-        if message.run in self._unstarted:
+        if message.run in self._untaken:
             return
         try:
             request = from_message(self._writer.mover, message)
-        except UnknownWorkflow as error:
-            log.warning("The start of run %s waits: %s", message.run, error, extra=fields(None, message.run))
-            self._unstarted.add(message.run)
+        except (UnknownWorkflow, Sealed) as error:
+            what = "start" if message.kind == "start" else f"{message.kind} {message.name}"
+            log.warning("The %s of run %s waits: %s", what, message.run, error, extra=fields(None, message.run))
+            self._untaken.add(message.run)
         except Exception as error:  # noqa: BLE001 -- whatever a client has put must not stop the others
             self._answer(message, error)
         else:

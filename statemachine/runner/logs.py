@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from persistence import Journal, SQLiteJournal, wal_reset_race
+from persistence import Journal, SQLiteJournal, beneath, wal_reset_race
 from statemachine.runner.mover import Moved
 
 log = logging.getLogger("statemachine")
@@ -43,9 +43,10 @@ def tell_moved(moved: Moved) -> None:
 
 def caution(journal: Journal) -> None:
     """Say what an application that writes the same file must set, where this SQLite asks for it."""
-    if isinstance(journal, SQLiteJournal) and wal_reset_race(journal.sqlite_version):
+    file = beneath(journal)
+    if isinstance(file, SQLiteJournal) and wal_reset_race(file.sqlite_version):
         log.info(
-            "This SQLite can lose commits when two connections checkpoint at once (mended in 3.51.3): who writes %s by "
-            "connections of their own must set PRAGMA wal_autocheckpoint=0 on each",
-            journal.name,
+            "This SQLite can lose commits when two connections checkpoint at once (mended in 3.51.3): who "
+            "writes %s by connections of their own must set PRAGMA wal_autocheckpoint=0 on each",
+            file.name,
         )

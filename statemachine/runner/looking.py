@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from persistence import EntryRecord, Journal, Query, RunRecord
+from persistence import EntryRecord, Journal, Query, RunRecord, opened
 from statemachine.definition import Definition
 from statemachine.errors import NoSuchRun
 from statemachine.runner.body import Body
@@ -48,7 +48,8 @@ class AsyncLooking:
         self._body.check()
         record = await self.record(run)
         if plain:
-            return RunView[Any].of(record, msgspec.json.decode(record.snapshot, type=Snapshot[Any]))
+            raw = opened(record.snapshot, f"Run {run!r} of journal {self._body.journal.name!r}")
+            return RunView[Any].of(record, msgspec.json.decode(raw, type=Snapshot[Any]))
         hosted = self._body.workflows.named(record.workflow)
         return RunView[Any].of(record, Loaded.of(record, hosted).snapshot)
 

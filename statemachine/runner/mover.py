@@ -26,6 +26,7 @@ from persistence import (
     Journal,
     JournalError,
     RunRecord,
+    Sealed,
     SeenRecord,
     Unwritable,
 )
@@ -56,6 +57,8 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
         """A run as its record has it. Raises RunHeld when its snapshot does not fit this version of the workflow."""
         try:
             return cls(record, hosted.stored.thaw(record.snapshot), hosted)
+        except Sealed as error:
+            raise RunHeld(record.run, record.workflow, str(error)) from error
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             reason = f"its data does not fit this version of {record.workflow}: {error}"
             raise RunHeld(record.run, record.workflow, reason) from error

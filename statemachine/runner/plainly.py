@@ -8,6 +8,8 @@ from typing import Any
 import attrs
 import msgspec
 
+from persistence import opened
+
 
 def to_plain(value: Any) -> Any:
     """A value as JSON holds it; bytes that are JSON are taken for what they say, times stay times."""
@@ -21,5 +23,5 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, bytes):
-        return msgspec.json.decode(value)
+        return msgspec.json.decode(opened(value))
     return value

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from persistence import MessageRecord, Pruned
+from persistence import MessageRecord, Pruned, opened
 from statemachine.errors import AlreadySent, AlreadyStarted, NoSuchRun, NotAnswered, Refused
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
@@ -159,6 +159,6 @@ class Post:
             message = await self._body.io(lambda: self._body.journal.message(number))
             if message is not None and message.verdict:
                 if message.verdict in {"refused", "failed"}:
-                    raise Refused(run, message.answer.decode())
+                    raise Refused(run, opened(message.answer).decode())
                 return message.verdict
             await asyncio.sleep(_POLL)

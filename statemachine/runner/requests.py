@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from persistence import AnswerRecord, Change, EntryRecord, MessageRecord, RunRecord
+from persistence import AnswerRecord, Change, EntryRecord, MessageRecord, RunRecord, opened
 from statemachine.errors import (
     AlreadyStarted,
     BeingUndone,
@@ -293,7 +293,12 @@ class StartBody(msgspec.Struct, frozen=True):
 
 
 def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | Commanding | Pruning:
-    """The request that a message in the inbox stands for."""
+    """The request that a message in the inbox stands for.
+
+    Raises:
+        UnknownWorkflow: It starts a run of a workflow that is not known here.
+        Sealed: It is sealed with a key that was not given here.
+    """
     asked = Asked(
         event_id=message.id,
         remember=message.kind == "event",
@@ -302,16 +307,17 @@ def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | C
         trace=message.trace,
         message=message.number,
     )
+    raw = opened(message.body)
     if message.kind == "event":
-        return Sending(message.run, message.name, msgspec.Raw(message.body), asked, at=message.at)
+        return Sending(message.run, message.name, msgspec.Raw(raw), asked, at=message.at)
     if message.kind == "start":
-        body = msgspec.json.decode(message.body, type=StartBody)
+        body = msgspec.json.decode(raw, type=StartBody)
         hosted = mover.workflows.named(body.workflow)
         data = hosted.stored.codec.decode(bytes(body.data), hosted.definition.code.data)
         return Starting(message.run, hosted, data, body.tags, asked, body.priority)
     if message.name == "prune":
-        return Pruning(msgspec.json.decode(message.body, type=PruneBody), asked)
-    told = msgspec.json.decode(message.body, type=Cancel | Kill | Pause | Resume | Resolve)
+        return Pruning(msgspec.json.decode(raw, type=PruneBody), asked)
+    told = msgspec.json.decode(raw, type=Cancel | Kill | Pause | Resume | Resolve)
     return Commanding(message.run, told, asked)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import attrs
 import msgspec
 
-from persistence import EntryRecord, Journal
+from persistence import EntryRecord, Journal, opened
 from statemachine.runner.clock import from_micros, to_micros
 
 HOUR = timedelta(hours=1)
@@ -89,7 +89,14 @@ class _Told(msgspec.Struct):
     input: _Input
 
 
-_told = msgspec.json.Decoder(_Told).decode
+_decode = msgspec.json.Decoder(_Told).decode
+
+
+def _told(entry: EntryRecord) -> _Input:
+    try:
+        return _decode(opened(entry.body)).input
+    except msgspec.MsgspecError:  # sealed with a key that was not given here
+        return _Input()
 
 
 def statistics(journal: Journal, now: datetime, span: timedelta) -> Statistics:
@@ -129,7 +136,7 @@ def _steps(entries: Sequence[EntryRecord]) -> Iterable[StepNumbers]:
     failed: Counter[tuple[str, bool]] = Counter()
     for entry in entries:
         if entry.kind in OUTCOMES:
-            told = _told(entry.body).input
+            told = _told(entry)
             key = (told.step or entry.name, entry.kind.startswith("undo"))
             attempts[key] += 1
             failed[key] += OUTCOMES[entry.kind]

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from persistence import Codec, Journal, SQLiteJournal
+from persistence import Codec, Journal, SealedCodec, SQLiteJournal, sealed
 from statemachine.definition import Definition
 from statemachine.errors import OpenedBeforeFork, RunnerClosed
 from statemachine.runner.aio import AsyncRunner
@@ -59,6 +59,7 @@ class Runner(Looking, Keeping):
         rate: How many of them begin a second: `{Scoring.embed: 5}`; 0.1 is one in ten seconds. Kept in every second,
             also over a restart: the first ones wait as if as many had begun just before.
         observer: Looks on while it works: `statemachine.integrations.telemetry.Telemetry`, or your own `Observer`.
+        codec: What seals the payloads in the file and opens them (`persistence.SealedCodec`); without it they are JSON.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
     SIGTERM closes it, where the application has no handler of its own for that signal and the runner is entered in the
@@ -90,11 +91,12 @@ class Runner(Looking, Keeping):
         concurrency: Limited[int] | None = None,
         rate: Limited[float] | None = None,
         observer: Observer | None = None,
+        codec: SealedCodec | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._journal = journal
         self._workflows = Workflows(workflows, codec=Codec(), limit=limit, verify=verify)
-        self._clock = clock or SystemClock()
+        self._clock, self._codec = clock or SystemClock(), codec
         self._settings = {
             "standby": standby,
             "grace": grace,
@@ -123,7 +125,7 @@ class Runner(Looking, Keeping):
     def _make(self, journal: Journal, *, inline: bool) -> Body:
         self._opened = journal
         options = Options(inline=inline, client=self._client, **self._settings)  # type: ignore[arg-type]
-        self._body = Body(journal, self._workflows, self._clock, options)
+        self._body = Body(sealed(journal, self._codec), self._workflows, self._clock, options)
         self._face = AsyncRunner(self._body)
         self._pid = os.getpid()
         return self._body

@@ -37,8 +37,8 @@ PUBLIC: dict[str, str] = {
     "persistence": """
         AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked HoldRecord Journal JournalError LiveGroup MemoryJournal MessageRecord
-        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal SeenRecord Stale Unsuitable Unwritable
-        Work examine wal_reset_race
+        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal Sealed SealedCodec SeenRecord Stale
+        Unsuitable Unwritable Work beneath examine opened sealed wal_reset_race
     """,
 }
 

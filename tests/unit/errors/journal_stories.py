@@ -10,10 +10,10 @@ from typing import Any
 
 import attrs
 
-from persistence import Codec, Query, SQLiteJournal, errors
+from persistence import Codec, Query, SealedCodec, SQLiteJournal, errors
 from persistence.contract import LEASE, start
 from persistence.contract import step as moved
-from statemachine import Connection, Runner, State, Workflow, transaction
+from statemachine import Client, Connection, Runner, State, Workflow, transaction
 from statemachine.snapshot import Failure
 from tests.unit.errors.package_stories import in_fork
 from tests.unit.errors.telling import Desk, tells
@@ -194,6 +194,19 @@ def _a_journal_that_was_closed(desk: Desk) -> None:
     journal = SQLiteJournal(desk.path)
     journal.close()
     journal.run("o-1")
+
+
+@tells(
+    errors.Sealed,
+    "Run 'o-1' of journal '*app.db' is sealed, and no key given here opens it. Give Runner(codec=...) (or ",
+    "--codec) the key that it was sealed with.",
+)
+def _a_key_that_was_left_out(desk: Desk) -> None:
+    backwards = SealedCodec(lambda raw: raw[::-1], lambda raw: raw[::-1])
+    with Runner(desk.path, [Shop(desk.world)], codec=backwards) as runner:
+        runner.start(Shop, Order("book"), id="o-1")
+    with Client(desk.path) as client:
+        client.get("o-1").look(plain=True)
 
 
 class Ledger(Workflow[Order], name="ledger"):
