@@ -24,6 +24,7 @@ from persistence.memory import MemoryJournal
 from persistence.records import (
     AnswerRecord,
     AttemptRecord,
+    CachedRecord,
     Change,
     EntryRecord,
     HoldRecord,
@@ -33,6 +34,7 @@ from persistence.records import (
     Query,
     RunRecord,
     SeenRecord,
+    ShelfRecord,
 )
 from persistence.sealed import SealedCodec, beneath, opened, sealed
 from persistence.sqlite import SQLiteJournal, examine, wal_reset_race
@@ -41,6 +43,7 @@ __all__ = [
     "AnswerRecord",
     "AttemptRecord",
     "Busy",
+    "CachedRecord",
     "Change",
     "Closed",
     "Codec",
@@ -67,6 +70,7 @@ __all__ = [
     "Sealed",
     "SealedCodec",
     "SeenRecord",
+    "ShelfRecord",
     "Stale",
     "Unsuitable",
     "Unwritable",

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from persistence.records import (
     AttemptRecord,
+    CachedRecord,
     Change,
     EntryRecord,
     HoldRecord,
@@ -19,6 +20,7 @@ from persistence.records import (
     Query,
     RunRecord,
     SeenRecord,
+    ShelfRecord,
 )
 
 Work = Callable[[Any], Change]
@@ -124,6 +126,14 @@ class Journal(Protocol):
         """What a person holds back, by workflow and step."""
         ...
 
+    def cached(self, shelf: str, key: str) -> CachedRecord | None:
+        """A result that was recorded under this key and is still there, however old."""
+        ...
+
+    def shelves(self) -> list[ShelfRecord]:
+        """How much is kept for other runs, by shelf."""
+        ...
+
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
         """Queue a message durably, from any process; the same `(run, id, kind)` again gives the first one as it stands.
 
@@ -158,7 +168,8 @@ class Journal(Protocol):
         """Remove, in one commit, what is over and was moved last before `before`: runs, entries, answered messages.
 
         Event ids of these runs are remembered until `remember`, by the journal's reckoning of `before`; what was
-        remembered until a time before `before` is forgotten. With `dry`, only count. Raises Fenced.
+        remembered until a time before `before` is forgotten, and so are results for other runs.
+        With `dry`, only count. Raises Fenced.
         """
         ...
 

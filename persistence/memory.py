@@ -18,6 +18,7 @@ from persistence.journal import Work
 from persistence.records import (
     REFUSALS,
     AttemptRecord,
+    CachedRecord,
     Change,
     EntryRecord,
     HoldRecord,
@@ -27,6 +28,7 @@ from persistence.records import (
     Query,
     RunRecord,
     SeenRecord,
+    ShelfRecord,
 )
 from persistence.store import Store, matches
 
@@ -144,15 +146,22 @@ class MemoryJournal:
             store.log[entry.run, entry.seq] = store.logged
         for seen in change.seen:
             store.seen.setdefault((seen.run, seen.id), seen)
+        self._apply_aside(change)
+        self._post(change)
+
+    def _apply_aside(self, change: Change) -> None:
+        """What stands beside the runs."""
+        store = self._store
         for attempt in change.begun:
             store.attempts[attempt.run, attempt.visit] = attempt
         for ended in change.ended:
             store.attempts.pop(ended, None)
+        for cached in change.cached:
+            store.shelves.keep(cached)
         for hold in change.holds:
             store.hold(hold)
         for released in change.released:
             store.holds.pop(released, None)
-        self._post(change)
 
     def _post(self, change: Change) -> None:
         store = self._store
@@ -312,6 +321,16 @@ class MemoryJournal:
         """See `Journal.holds`."""
         with self._store.lock:
             return [self._store.holds[key] for key in sorted(self._store.holds)]
+
+    def cached(self, shelf: str, key: str) -> CachedRecord | None:
+        """See `Journal.cached`."""
+        with self._store.lock:
+            return self._store.shelves.find(shelf, key)
+
+    def shelves(self) -> list[ShelfRecord]:
+        """See `Journal.shelves`."""
+        with self._store.lock:
+            return self._store.shelves.all()
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

@@ -132,6 +132,36 @@ class HoldRecord(msgspec.Struct, frozen=True, kw_only=True):
     later than this, it has come to under the hold."""
 
 
+class CachedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A step's result, for other runs to take: what it was computed from is in its key."""
+
+    shelf: str
+    """Whose it is; bounds are those of a shelf."""
+    key: str
+    run: str
+    visit: int
+    at: int
+    """When it was recorded."""
+    until: int
+    """When it is of no use any more, by the bounds it was put there with."""
+    value: bytes
+    most: int = 0
+    """How many results its shelf keeps when it is put there; 0 as it is found."""
+    size: int = 0
+    """How many bytes of results."""
+
+
+class ShelfRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept for other runs of one kind of result."""
+
+    shelf: str
+    results: int
+    size: int
+    """Bytes."""
+    oldest: int
+    """When the oldest of them was recorded."""
+
+
 class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on message `number`."""
 
@@ -157,6 +187,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """`(run, visit)` of attempts that are over."""
     holds: tuple[HoldRecord, ...] = ()
     """One that is there already keeps its `at`."""
+    cached: tuple[CachedRecord, ...] = ()
+    """A key that is there already gets the new result. The oldest of a shelf go, counted as they were put there: so
+    that a key which was put there twice counts twice until its first time would be out."""
     released: tuple[tuple[str, str], ...] = ()
     """`(workflow, step)` of holds that end; harmless where there is none."""
 
@@ -192,6 +225,8 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     """Event ids that outlive their runs."""
     forgotten: int = 0
     """Event ids whose time is over, too."""
+    cached: int = 0
+    """Results for other runs that were too old."""
 
 
 class LiveGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,17 +17,18 @@ from msgspec.structs import replace
 
 from persistence.errors import Sealed
 from persistence.journal import Journal, Work
-from persistence.records import AnswerRecord, Change, EntryRecord, MessageRecord, Query, RunRecord
+from persistence.records import AnswerRecord, CachedRecord, Change, EntryRecord, MessageRecord, Query, RunRecord
 
 MARK = b"\x00sealed\x00"
 _PROBE = b'{"sealed":"and opened again"}'
-R = TypeVar("R", RunRecord, EntryRecord, MessageRecord, AnswerRecord)
+R = TypeVar("R", RunRecord, EntryRecord, MessageRecord, AnswerRecord, CachedRecord)
 
 PAYLOADS: dict[type[Any], tuple[str, ...]] = {
     RunRecord: ("input", "snapshot"),
     EntryRecord: ("body",),
     MessageRecord: ("body", "answer"),
     AnswerRecord: ("answer",),
+    CachedRecord: ("value",),
 }
 """The fields of records that are sealed: all that are bytes."""
 
@@ -127,6 +128,7 @@ class _SealedJournal:
             entries=tuple(map(self._seal, change.entries)),
             answers=tuple(map(self._seal, change.answers)),
             messages=tuple(map(self._seal, change.messages)),
+            cached=tuple(map(self._seal, change.cached)),
         )
 
     def _run(self, change: Change) -> RunRecord | None:
@@ -163,6 +165,10 @@ class _SealedJournal:
         message = self._journal.message(number)
         return None if message is None else self._open(message)
 
+    def cached(self, shelf: str, key: str) -> CachedRecord | None:
+        record = self._journal.cached(shelf, key)
+        return None if record is None else self._open(record)
+
     def _open(self, record: R) -> R:
         where = f"{_what(record)} of journal {self._journal.name!r}"
         fields = {name: self._codec.open(getattr(record, name), where) for name in PAYLOADS[type(record)]}
@@ -174,4 +180,4 @@ def _what(record: Any) -> str:
         return f"Entry {record.seq} of run {record.run!r}"
     if isinstance(record, MessageRecord):
         return f"Message {record.id!r} to run {record.run!r}"
-    return f"Run {record.run!r}"
+    return f"{'Result' if isinstance(record, CachedRecord) else 'Run'} {record.run!r}"

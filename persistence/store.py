@@ -17,6 +17,7 @@ from persistence.records import (
     RunRecord,
     SeenRecord,
 )
+from persistence.shelf import Shelves
 
 
 class Store:
@@ -38,6 +39,7 @@ class Store:
         self.waiting: dict[int, None] = {}
         self.attempts: dict[tuple[str, int], AttemptRecord] = {}
         self.holds: dict[tuple[str, str], HoldRecord] = {}
+        self.shelves = Shelves()
         self.epoch = 0
         self.owner: object = None
         """The handle that owns it."""
@@ -68,7 +70,12 @@ class Store:
             self._remove(going, entries, told, forgotten)
             self.gone.update(dict.fromkeys(ids, remember))
         return Pruned(
-            runs=len(going), entries=len(entries), messages=len(told), remembered=len(ids), forgotten=len(forgotten)
+            runs=len(going),
+            entries=len(entries),
+            messages=len(told),
+            remembered=len(ids),
+            forgotten=len(forgotten),
+            cached=self.shelves.stale(before, drop=not dry),
         )
 
     def _remove(

@@ -9,6 +9,7 @@ class TestMine(JournalContract):
 Nothing here needs pytest itself. Leases are asked for with 0 seconds where one must have run out, so no test waits.
 """
 
+from persistence.contract.caching import Caching
 from persistence.contract.commits import Commits
 from persistence.contract.holding import Holding
 from persistence.contract.keeping import Keeping
@@ -19,5 +20,5 @@ from persistence.contract.reading import Reading
 __all__ = ["LEASE", "JournalContract", "a_message", "a_run", "an_entry", "refused", "start", "step"]
 
 
-class JournalContract(Commits, Holding, Keeping, Owners, Reading):
+class JournalContract(Caching, Commits, Holding, Keeping, Owners, Reading):
     """The contract, one test for each sentence of it."""

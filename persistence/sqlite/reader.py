@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from persistence.records import (
     AttemptRecord,
+    CachedRecord,
     EntryRecord,
     HoldRecord,
     LiveGroup,
@@ -15,8 +16,9 @@ from persistence.records import (
     Query,
     RunRecord,
     SeenRecord,
+    ShelfRecord,
 )
-from persistence.sqlite import reading
+from persistence.sqlite import caching, reading
 from persistence.sqlite.connection import Pool
 from persistence.sqlite.forking import Birth
 
@@ -87,6 +89,16 @@ class Reader:
         """See `Journal.holds`."""
         with self._reading() as connection:
             return reading.holds(connection)
+
+    def cached(self, shelf: str, key: str) -> CachedRecord | None:
+        """See `Journal.cached`."""
+        with self._reading() as connection:
+            return caching.find(connection, shelf, key)
+
+    def shelves(self) -> list[ShelfRecord]:
+        """See `Journal.shelves`."""
+        with self._reading() as connection:
+            return caching.shelves(connection)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

@@ -15,6 +15,7 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from persistence.sqlite.caching import INDEX, TABLE
 from persistence.sqlite.sql import MIGRATION_SET
 
 migrations = Migrations(MIGRATION_SET)
@@ -216,6 +217,12 @@ def _hold(db: Database) -> None:
     db.conn.execute(HOLD)
     db.conn.execute("DROP INDEX statemachine_run_due")
     db.conn.execute(DUE)
+
+
+@migrations(name="m006_cache")
+def _cache(db: Database) -> None:
+    db.conn.execute(TABLE)
+    db.conn.execute(INDEX)
 
 
 def apply(connection: sqlite3.Connection) -> None:

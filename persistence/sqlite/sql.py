@@ -4,7 +4,7 @@ Everything else that a journal says to SQLite stands where it is said.
 """
 
 MIGRATION_SET = "statemachine"
-MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace", "m005_hold")
+MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace", "m005_hold", "m006_cache")
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
 A file with more is a later version's.
@@ -134,6 +134,7 @@ PRUNED = (
     f"SELECT COUNT(*) FROM statemachine_inbox WHERE verdict <> '' AND run IN {_GOING_BY_NAME}",
     f"SELECT COUNT(*) FROM statemachine_seen WHERE run_id IN {_GOING}",
     "SELECT COUNT(*) FROM statemachine_gone WHERE until < ?",
+    "SELECT COUNT(*) FROM statemachine_cache WHERE until < ?",
 )
 
 REMEMBER = f"""
@@ -144,6 +145,7 @@ WHERE r.id IN {_GOING}
 
 PRUNE = (
     "DELETE FROM statemachine_gone WHERE until < ?",
+    "DELETE FROM statemachine_cache WHERE until < ?",
     f"DELETE FROM statemachine_seen WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_tag WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_inbox WHERE verdict <> '' AND run IN {_GOING_BY_NAME}",

@@ -10,7 +10,7 @@ from typing import Any
 from persistence.errors import CommitUnknown, ConnectionGuarded, JournalError, Stale, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, Pruned, RunRecord
-from persistence.sqlite import sql
+from persistence.sqlite import caching, sql
 from persistence.sqlite.connection import begin
 from persistence.sqlite.guard import Guard
 from persistence.sqlite.guarded import GuardedConnection
@@ -131,8 +131,15 @@ class Writer:
                 self._roll_back()
                 raise
             self._end()
-            runs, entries, messages, remembered, forgotten = counted
-            return Pruned(runs=runs, entries=entries, messages=messages, remembered=remembered, forgotten=forgotten)
+            runs, entries, messages, remembered, forgotten, cached = counted
+            return Pruned(
+                runs=runs,
+                entries=entries,
+                messages=messages,
+                remembered=remembered,
+                forgotten=forgotten,
+                cached=cached,
+            )
 
     def _begin(self, epoch: int) -> None:
         if self.connection.in_transaction:  # what could not be rolled back when it failed
@@ -322,10 +329,17 @@ class Writer:
             execute(sql.ANSWER, (answer.verdict, answer.answer, answer.number))
         for message in change.messages:
             execute(sql.INSERT_MESSAGE, message_row(message))
+        self._apply_aside(change)
+
+    def _apply_aside(self, change: Change) -> None:
+        """What stands beside the runs: their attempts, what is held back, results for other runs."""
+        execute = self._execute
         for attempt in change.begun:
             execute(sql.BEGIN_ATTEMPT, (attempt.run, attempt.visit, attempt.step, attempt.epoch, attempt.crashes))
         for ended in change.ended:
             execute(sql.END_ATTEMPT, ended)
+        for cached in change.cached:
+            caching.keep(self._cursor, cached)
         for hold in change.holds:
             execute(sql.HOLD_WORK, (hold.workflow, hold.step, hold.reason, hold.actor, hold.at))
         for released in change.released:

@@ -105,7 +105,8 @@ def prune(
     click.echo(
         f"{'Removed' if yes else 'Would remove'} {pruned.runs:,} runs, {pruned.entries:,} entries and "
         f"{pruned.messages:,} messages; {pruned.remembered:,} event ids are remembered for "
-        f"{remember.days} days, {pruned.forgotten:,} older ones forgotten."
+        f"{remember.days} days, {pruned.forgotten:,} older ones forgotten; "
+        f"{pruned.cached:,} results that were kept for other runs were too old."
     )
     if not yes and pruned.runs:
         click.echo("Nothing was changed. Repeat it with --yes.")

@@ -50,7 +50,7 @@ UNTOLD = ("mark", "unmark", "hold", "halt", "unhalt", "answer", "transaction", "
 """What a commit without an entry is for."""
 _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
-    *("inbox", "message", "pulse", "live", "log", "size", "close", "renew", "tidy"),
+    *("inbox", "message", "pulse", "live", "cached", "shelves", "log", "size", "close", "renew", "tidy"),
 }
 """What of a journal commits nothing: `renew` writes beside it, `tidy` copies what was committed."""
 

@@ -8,6 +8,22 @@ CREATE TABLE statemachine_attempt (
     ) WITHOUT ROWID
     ;
 
+CREATE TABLE statemachine_cache (                -- results of steps, for other runs to take
+    shelf TEXT NOT NULL,                         -- whose bounds it counts for
+    key TEXT NOT NULL,                           -- hash of what it was computed from, and by what
+    number INTEGER NOT NULL,                     -- grows within its shelf
+    below INTEGER NOT NULL,                      -- bytes that were put on its shelf before it
+    run TEXT NOT NULL,
+    visit INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    value BLOB NOT NULL,                         -- JSON
+    UNIQUE (shelf, key),
+    UNIQUE (shelf, number)
+);
+
+CREATE INDEX statemachine_cache_run ON statemachine_cache (run);
+
 CREATE TABLE statemachine_entry (
         id INTEGER PRIMARY KEY,
         run_id INTEGER NOT NULL,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from persistence import Change, Journal, MemoryJournal, Query, SQLiteJournal
 from persistence.contract import LEASE, a_message, a_run, an_entry
-from persistence.records import AnswerRecord, AttemptRecord, HoldRecord, LiveGroup, SeenRecord
+from persistence.records import AnswerRecord, AttemptRecord, CachedRecord, HoldRecord, LiveGroup, SeenRecord
 
 RUNS = st.sampled_from([f"r{n}" for n in range(6)])
 TIMES = st.integers(0, 5)
@@ -112,6 +113,21 @@ class Agreement(RuleBasedStateMachine):
         change = Change(released=((workflow, step),)) if ends else hold
         self.ask(lambda journal: journal.commit(self.epoch, [change]))
 
+    @rule(
+        shelf=st.sampled_from("pq"),
+        key=st.sampled_from("klm"),
+        at=TIMES,
+        value=st.binary(max_size=4),
+        bounds=st.fixed_dictionaries({"most": st.integers(0, 3), "size": st.integers(0, 9)}),
+    )
+    def keep(self, shelf: str, key: str, at: int, value: bytes, bounds: dict[str, int]) -> None:
+        result = CachedRecord(shelf=shelf, key=key, run="r1", visit=1, at=at, until=at + 1, value=value, **bounds)
+        self.ask(lambda journal: journal.commit(self.epoch, [Change(cached=(result,))]))
+
+    @rule(before=TIMES)
+    def prune(self, before: int) -> None:
+        self.ask(lambda journal: journal.prune(self.epoch, before, before + 2, dry=False))
+
     @rule()
     def own_anew(self) -> None:
         self.ask(lambda journal: journal.release(self.epoch))
@@ -142,6 +158,9 @@ class Agreement(RuleBasedStateMachine):
         self.ask(lambda journal: journal.attempts())
         self.ask(lambda journal: journal.next_due())
         self.ask(lambda journal: journal.holds())
+        self.ask(lambda journal: journal.shelves())
+        for shelf, key in product("pq", "klm"):
+            self.ask(lambda journal, shelf=shelf, key=key: journal.cached(shelf, key))  # type: ignore[misc]
         self.ask(lambda journal: journal.owner())
 
 

@@ -35,10 +35,10 @@ PUBLIC: dict[str, str] = {
         watched watched_steps
     """,
     "persistence": """
-        AnswerRecord AttemptRecord Busy Change Closed Codec CommitUnknown ConnectionGuarded Damaged
+        AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked HoldRecord Journal JournalError LiveGroup MemoryJournal MessageRecord
-        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal Sealed SealedCodec SeenRecord Stale
-        Unsuitable Unwritable Work beneath examine opened sealed wal_reset_race
+        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal Sealed SealedCodec SeenRecord ShelfRecord
+        Stale Unsuitable Unwritable Work beneath examine opened sealed wal_reset_race
     """,
 }
 
