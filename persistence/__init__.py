@@ -18,6 +18,7 @@ from persistence.errors import (
     Stale,
     Unsuitable,
     Unwritable,
+    WrongConnection,
 )
 from persistence.journal import Journal, Work
 from persistence.memory import MemoryJournal
@@ -75,6 +76,7 @@ __all__ = [
     "Unsuitable",
     "Unwritable",
     "Work",
+    "WrongConnection",
     "beneath",
     "examine",
     "opened",

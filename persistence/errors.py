@@ -65,6 +65,10 @@ class ConnectionGuarded(JournalError):
     """A transactional step tried to end or leave the transaction it runs in."""
 
 
+class WrongConnection(JournalError):
+    """What is put on the connection given would not be part of the application's transaction."""
+
+
 class NotStorable(JournalError, TypeError):
     """A type or value that cannot be stored and read back equal."""
 

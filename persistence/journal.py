@@ -140,7 +140,7 @@ class Journal(Protocol):
         One that was refused (`REFUSALS`) does not count as a first one.
 
         With `connection`, the application's own (DB-API) on the same database: inside its transaction, so it exists if
-        that commits.
+        that commits. Raises WrongConnection when it would not be so.
         """
         ...
 

@@ -13,7 +13,7 @@ from typing import Any
 from persistence.errors import CommitUnknown, JournalError, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, MessageRecord, Pruned
-from persistence.sqlite import reading, sql
+from persistence.sqlite import application, reading, sql
 from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous, begin
 from persistence.sqlite.forking import Birth
 from persistence.sqlite.guarded import GuardedConnection
@@ -201,6 +201,7 @@ class SQLiteJournal(Reader):
                 self._pulse += 1  # the owner's own commit, of which SQLite would not tell it
                 return reading.put(own, message)
         if connection is not None:
+            application.check(connection, self._path)
             return reading.put(connection, message)
         with self._senders.connection() as own:
             begin(own, self._opener.busy_timeout)

@@ -147,14 +147,15 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
             id: The run's id, chosen by the caller; a random one when not given.
             tags: For finding it again with `list`.
             priority: Where its steps wait for their turn, a higher one goes first. What runs is not interrupted.
-            connection: The application's own connection to the same database. The start becomes part of its
-                transaction, and the run begins when that commits.
+            connection: The application's own connection to the same database (DB-API, or Django's). The start becomes
+                part of its transaction, and the run begins when that commits.
             actor: Who starts it.
 
         Raises:
             AlreadyStarted: The id belongs to a run that was started with something else.
             UnknownWorkflow: The runner was not given this workflow.
             TooLarge, NotStored: The data cannot be recorded.
+            persistence.WrongConnection: It would not be part of a transaction on `connection`.
             Overloaded: It would have to wait for the journal or for the workflow's steps (see `Runner(refuse=True)`).
         """
         body = self._body
@@ -201,6 +202,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
             AlreadySent: The id belongs to another event.
             NoSuchRun: There is no such run.
             RunHeld: The runner was not given its workflow.
+            persistence.WrongConnection: It would not be part of a transaction on `connection`.
             Overloaded: It would have to wait for the journal (see `Runner(refuse=True)`).
         """
         body = self._body

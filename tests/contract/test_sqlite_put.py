@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from persistence import SQLiteJournal
+from persistence import SQLiteJournal, WrongConnection
 from persistence.contract import a_message
 
 
@@ -75,3 +75,32 @@ def test_a_wrapped_connection_will_do(journal: SQLiteJournal, path: Path) -> Non
         message = journal.put(a_message(), Connection())
         own.commit()
     assert journal.inbox(0, 1) == [message]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [("other.db", r"leads to '.*other\.db'"), (":memory:", "a database in memory")]
+)
+def test_a_connection_to_another_file_is_refused(journal: SQLiteJournal, tmp_path: Path, place: str, said: str) -> None:
+    """Also where the journal is attached to it: the commits of two files in WAL mode are two."""
+    with closing(sqlite3.connect(tmp_path / place if place != ":memory:" else place)) as own:
+        own.execute("ATTACH ? AS journal", (journal.name,))
+        with pytest.raises(WrongConnection, match=said):
+            journal.put(a_message(), own)
+    assert journal.inbox(0, 1) == []
+
+
+def test_a_connection_that_commits_by_itself_is_refused(journal: SQLiteJournal, path: Path) -> None:
+    """Unless the application has begun a transaction on it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as own:
+        with pytest.raises(WrongConnection, match="in no transaction"):
+            journal.put(a_message(), own)
+        own.execute("BEGIN")
+        journal.put(a_message(), own)
+        own.execute("ROLLBACK")
+    assert journal.inbox(0, 1) == []
+
+
+def test_what_has_no_cursor_is_told_what_to_give(journal: SQLiteJournal) -> None:
+    """As a SQLAlchemy session has none."""
+    with pytest.raises(WrongConnection, match=r"object has no cursor.*driver_connection"):
+        journal.put(a_message(), object())

@@ -38,7 +38,7 @@ PUBLIC: dict[str, str] = {
         AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked HoldRecord Journal JournalError LiveGroup MemoryJournal MessageRecord
         NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal Sealed SealedCodec SeenRecord ShelfRecord
-        Stale Unsuitable Unwritable Work beneath examine opened sealed wal_reset_race
+        Stale Unsuitable Unwritable Work WrongConnection beneath examine opened sealed wal_reset_race
     """,
 }
 

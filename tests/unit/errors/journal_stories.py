@@ -209,6 +209,19 @@ def _a_key_that_was_left_out(desk: Desk) -> None:
         client.get("o-1").look(plain=True)
 
 
+@tells(
+    errors.WrongConnection,
+    "Journal '*app.db': the connection given is in no transaction, so what is put on it would be committed at once, ",
+    "whatever becomes of your rows. Begin one first (BEGIN; Django: transaction.atomic()), or give none.",
+)
+def _a_start_on_a_connection_that_commits_by_itself(desk: Desk) -> None:
+    with (
+        Runner(desk.path, [Shop(desk.world)]) as runner,
+        closing(sqlite3.connect(desk.path, isolation_level=None)) as own,
+    ):
+        runner.start(Shop, Order("book"), id="o-1", connection=own)
+
+
 class Ledger(Workflow[Order], name="ledger"):
     """Books an order, and commits by itself."""
 
