@@ -17,7 +17,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("statemachine", "persistence")
 LONGEST = 400
-ROOMS_ON_TOP = {"__main__", "cli", "dashboard", "diagrams", "runner", "testing"}
+ROOMS_ON_TOP = {"__main__", "cli", "dashboard", "diagrams", "integrations", "runner", "testing"}
 NOT_PURE = {"__init__", "_clash"}
 """The one lets the runner's names through; the other looks once whether another package's file lies beside it."""
 
