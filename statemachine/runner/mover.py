@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -35,7 +34,7 @@ from statemachine.inputs import Adopt, Elapsed, Input, Received
 from statemachine.macrostep import failure_of
 from statemachine.runner.clock import Clock, to_micros
 from statemachine.runner.hosted import Hosted, Workflows
-from statemachine.runner.recording import NOBODY, Asked, entry_of, messages_of, record_of
+from statemachine.runner.recording import NOBODY, Asked, Sender, entry_of, messages_of, record_of
 from statemachine.snapshot import Failure, Incident, Snapshot, Timer
 from statemachine.transition import Outcome, transition
 
@@ -121,7 +120,7 @@ class Mover:
         self.workflows = workflows
         self.clock = clock
         self.epoch = 0
-        self.sender: Callable[[Snapshot[Any]], str | None] | None = None
+        self.sender: Sender | None = None
         """Says where the events come from that a run sends; see `Observer.sender`."""
         self.crashed: dict[str, set[int]] = {}
         """Visits with an attempt record, by run; their next outcome ends it."""
@@ -357,14 +356,11 @@ class Mover:
             if asked.remember
             else (),
             answers=(AnswerRecord(number=asked.message, verdict=outcome.verdict),) if asked.message else (),
-            messages=messages_of(outcome.commands, record, hosted, partial(self._origin, snapshot)),
+            messages=messages_of(outcome.commands, record, hosted, snapshot, self.sender),
             ended=ended,
         )
         opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
         return change, Moved(Loaded(record, snapshot, hosted), outcome, told, loaded.snapshot, entry, opened)
-
-    def _origin(self, snapshot: Snapshot[Any]) -> str | None:
-        return None if self.sender is None else self.sender(snapshot)
 
     def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
         """The visits of the run with an attempt record, whose step or undo nobody waits for any more."""

@@ -14,6 +14,9 @@ from statemachine.runner.clock import to_micros
 from statemachine.runner.hosted import Hosted
 from statemachine.snapshot import Snapshot
 
+Sender = Callable[[Snapshot[Any]], str | None]
+"""Says where what a run sends comes from, as W3C `traceparent`."""
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Asked:
@@ -102,13 +105,13 @@ def _step(snapshot: Snapshot[Any], visit: int) -> str:
 
 
 def messages_of(
-    commands: Sequence[Command], record: RunRecord, hosted: Hosted, trace: Callable[[], str | None]
+    commands: Sequence[Command], record: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], sender: Sender | None
 ) -> tuple[MessageRecord, ...]:
-    """The events a transition sends to runs, for the same commit; `trace` says where they come from."""
+    """The events a transition sends to runs, for the same commit."""
     sends = [command for command in commands if isinstance(command, Send)]
     if not sends:
         return ()
-    come_from = trace()
+    trace = None if sender is None else sender(snapshot)
     return tuple(
         MessageRecord(
             run=command.to or record.run,
@@ -118,7 +121,7 @@ def messages_of(
             body=hosted.stored.codec.encode(command.value),
             at=record.updated,
             actor=record.run,
-            trace=come_from,
+            trace=trace,
         )
         for command in sends
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import StatusCode, get_current_span
 
 from persistence import MemoryJournal
 from statemachine import Client, Run, Runner, RunOver
@@ -325,3 +326,24 @@ def test_what_a_runner_that_closes_does_not_see_the_end_of_is_told_by_the_next(
     parents = [kept.one("ask bank").parent for kept in (first, second)]
     assert [parent.span_id for parent in parents if parent] == [ids(second.one("hold"))[1]] * 2
     assert second.named("score") == []
+
+
+def test_what_is_logged_of_an_attempt_is_logged_inside_its_span(kept: Kept) -> None:
+    """So whatever writes the current span into log records finds it, also in the runner's own word of the failure."""
+    seen: list[tuple[str, int]] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        seen.append((record.levelname, get_current_span().get_span_context().span_id))
+        return True
+
+    log = logging.getLogger("statemachine")
+    log.addFilter(note)
+    desk = Desk(kept.tracers)
+    desk.failures = [OSError()]
+    try:
+        with Runner(MemoryJournal(), [Lending(desk)], observer=kept.telemetry) as runner:
+            runner.start(Lending, Loan(500))
+            becomes(lambda: kept.named("score") != [])
+    finally:
+        log.removeFilter(note)
+    assert seen == [("WARNING", ids(kept.one("score"))[1])]
