@@ -235,8 +235,7 @@ def test_an_overdue_timer_shows_how_late_it_was_taken(kept: Kept) -> None:
         run.result(timeout=10)
     (timer,) = [span for span in kept.spans if span.name.startswith("timer")]
     assert timer.start_time == int(due.timestamp() * 1e6) * 1000
-    assert timer.end_time is not None
-    assert timer.end_time > timer.start_time
+    assert (timer.end_time or 0) > (timer.start_time or 0) > 0
 
 
 def test_a_refused_event_leaves_no_span(kept: Kept) -> None:
