@@ -8,6 +8,7 @@ import persistence
 import statemachine
 import statemachine.dashboard
 import statemachine.diagrams
+import statemachine.integrations.telemetry
 import statemachine.runner
 import statemachine.testing
 
@@ -34,6 +35,9 @@ PUBLIC: dict[str, str] = {
         CrashSchedule Harness KillAt Trial VirtualClock WorkflowMachine crash_at every_crash journal_points step_points
         watched watched_steps
     """,
+    "statemachine.integrations.telemetry": """
+        Telemetry
+    """,
     "persistence": """
         AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked HoldRecord Journal JournalError LiveGroup MemoryJournal MessageRecord
@@ -47,6 +51,7 @@ PACKAGES: list[types.ModuleType] = [
     statemachine.runner,
     statemachine.dashboard,
     statemachine.diagrams,
+    statemachine.integrations.telemetry,
     statemachine.testing,
     persistence,
 ]

@@ -293,6 +293,15 @@ def test_a_killed_run_leaves_no_span_open(kept: Kept) -> None:
     assert kept.telemetry._running == {}
 
 
+def test_nothing_is_kept_of_runs_that_wait(kept: Kept) -> None:
+    """They cost no memory here either."""
+    with Runner(MemoryJournal(), [Lending(Desk(kept.tracers))], observer=kept.telemetry) as runner:
+        for number in range(5):
+            until(runner.start(Lending, Loan(number)), "review")
+        becomes(lambda: len(kept.named("score")) == 5)
+        assert kept.telemetry._running == {}
+
+
 def test_an_attempt_that_was_cancelled_is_told_as_stopped(kept: Kept) -> None:
     """Its run is cancelled, and went on without it."""
     with Runner(MemoryJournal(), [Endless()], observer=kept.telemetry) as runner:

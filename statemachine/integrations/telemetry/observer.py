@@ -1,8 +1,4 @@
-"""OpenTelemetry: a trace a run, a span an attempt, links to who started it and who sent, and metrics.
-
-::
-
-    with Runner("app.db", [LoanApproval(bank)], observer=Telemetry()) as runner: ...
+"""Tells OpenTelemetry of what a runner commits.
 
 A span or a count stands for something that is in the journal: it is made after the commit. A process that is killed
 between the two loses it; none is made twice.
@@ -21,8 +17,8 @@ from opentelemetry.trace import Link, Span, Status, StatusCode, TracerProvider, 
 
 from statemachine.commands import RunStep, Undo
 from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, UndoFailed, Undone
-from statemachine.integrations.measures import Ended, Measures, due_of, outcome_of
-from statemachine.integrations.traces import Attributes, Place, Spans, from_here, links_to, nanoseconds
+from statemachine.integrations.telemetry.measures import Ended, Measures, due_of, outcome_of
+from statemachine.integrations.telemetry.traces import Attributes, Place, Spans, from_here, links_to, nanoseconds
 from statemachine.runner import Committed, Observer
 from statemachine.snapshot import Failure, Snapshot
 
@@ -92,16 +88,21 @@ class Telemetry(Observer):
         self._measures.moved(committed)
         before, after = committed.before, committed.outcome.snapshot
         place, told = Place.of(after), committed.told
-        running = None
-        if isinstance(told, Ended):
-            key = (told.visit, isinstance(told, Undone | UndoFailed))
-            running = self._running.get(place, {}).pop(key, None)
+        running = self._ended(place, told) if isinstance(told, Ended) else None
         if running is not None and isinstance(told, Ended):
             self._attempted(committed, told, running)
         else:
             self._transition(place, committed)
         if after.over and (before is None or not before.over):
             self._over(place, committed)
+
+    def _ended(self, place: Place, told: Ended) -> _Running | None:
+        """The attempt that has ended, where it began here. Of a run that waits nothing is kept."""
+        here = self._running.get(place, {})
+        running = here.pop((told.visit, isinstance(told, Undone | UndoFailed)), None)
+        if not here:
+            self._running.pop(place, None)
+        return running
 
     def _attempted(self, committed: Committed, told: Ended, running: _Running) -> None:
         span, after = running.span, committed.outcome.snapshot

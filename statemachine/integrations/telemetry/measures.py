@@ -7,7 +7,7 @@ from datetime import datetime
 from opentelemetry.metrics import MeterProvider, get_meter_provider
 
 from statemachine.inputs import Begin, Elapsed, Failed, Lost, Stopped, Succeeded, UndoFailed, Undone
-from statemachine.integrations.traces import SCOPE
+from statemachine.integrations.telemetry.traces import SCOPE
 from statemachine.runner import Committed
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
