@@ -114,8 +114,8 @@ class Journal(Protocol):
         """The earliest deadline that `due` would ever give."""
         ...
 
-    def busy(self, after: str, limit: int) -> list[str]:
-        """Ids, in their order from the one after `after`, of runs that are busy, not over, not held."""
+    def busy(self, after: str, limit: int) -> list[RunRecord]:
+        """Runs that are busy, not over, not held, each with its snapshot; by id, from the one after `after`."""
         ...
 
     def attempts(self) -> list[AttemptRecord]:

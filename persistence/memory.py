@@ -306,11 +306,12 @@ class MemoryJournal:
             if run.due is not None and not run.over and not run.paused and not run.held and not self._store.stands(run)
         )
 
-    def busy(self, after: str, limit: int) -> list[str]:
+    def busy(self, after: str, limit: int) -> list[RunRecord]:
         """See `Journal.busy`."""
         with self._store.lock:
             runs = list(self._store.runs.values())
-        return sorted(run.run for run in runs if run.busy and not run.over and not run.held and run.run > after)[:limit]
+        found = [run for run in runs if run.busy and not run.over and not run.held and run.run > after]
+        return sorted(found, key=lambda run: run.run)[:limit]
 
     def attempts(self) -> list[AttemptRecord]:
         """See `Journal.attempts`."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from persistence.contract.making import OpensJournals, a_run, start, step
+from persistence.journal import Journal
 from persistence.records import (
     AttemptRecord,
     Change,
@@ -54,11 +55,12 @@ class Reading(OpensJournals):
             start("held", busy=True, held="why"),
             start("paused", busy=True, paused=True),
         )
-        assert journal.busy("", 10) == ["paused", "r1", "r2", "r3"]
-        assert journal.busy("", 2) == ["paused", "r1"]
-        assert journal.busy("r1", 2) == ["r2", "r3"]
+        assert _busy(journal, "", 10) == ["paused", "r1", "r2", "r3"]
+        assert _busy(journal, "", 2) == ["paused", "r1"]
+        assert _busy(journal, "r1", 2) == ["r2", "r3"]
+        assert journal.busy("r2", 1) == [journal.run("r3")], "each with its snapshot"
         journal.commit(epoch, [step("r2", busy=False), step("idle", busy=True)])
-        assert journal.busy("", 10) == ["idle", "paused", "r1", "r3"]
+        assert _busy(journal, "", 10) == ["idle", "paused", "r1", "r3"]
 
     def test_attempts_are_kept_until_they_end(self) -> None:
         """Begun again, it is replaced; ended, it is gone; ended without having begun does no harm."""
@@ -100,7 +102,7 @@ class Reading(OpensJournals):
         found = journal.run("a")
         assert found is not None
         assert found.held == "its state is gone"
-        assert journal.busy("", 10) == ["b"]
+        assert _busy(journal, "", 10) == ["b"]
         assert journal.due(9, 9) == [(2, "b")]
         assert journal.commit(epoch, [step("a", held="its state is gone")]) == [None]
         journal.hold(epoch, group, "")
@@ -183,3 +185,7 @@ class Reading(OpensJournals):
         assert [entry.seq for entry in journal.entries("r", after=2, limit=3)] == [3, 4, 5]
         assert [entry.seq for entry in journal.entries("r", after=6)] == [7]
         assert journal.entries("r", after=7) == []
+
+
+def _busy(journal: Journal, after: str, limit: int) -> list[str]:
+    return [run.run for run in journal.busy(after, limit)]

@@ -75,7 +75,7 @@ class Reader:
         with self._reading() as connection:
             return reading.next_due(connection)
 
-    def busy(self, after: str, limit: int) -> list[str]:
+    def busy(self, after: str, limit: int) -> list[RunRecord]:
         """See `Journal.busy`."""
         with self._reading() as connection:
             return reading.busy(connection, after, limit)

@@ -159,9 +159,9 @@ def next_due(connection: sqlite3.Connection) -> int | None:
     return None if row is None else row[0]
 
 
-def busy(connection: sqlite3.Connection, after: str, limit: int) -> list[str]:
+def busy(connection: sqlite3.Connection, after: str, limit: int) -> list[RunRecord]:
     """See `Journal.busy`."""
-    return [run for (run,) in connection.execute(sql.BUSY, (after, limit)).fetchall()]
+    return [run_of(row, row[17]) for row in connection.execute(sql.BUSY, (after, limit)).fetchall()]
 
 
 def attempts(connection: sqlite3.Connection) -> list[AttemptRecord]:

@@ -200,10 +200,10 @@ WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = '' AND {NOT_HELD}
 ORDER BY due LIMIT 1
 """
 
-BUSY = """
-SELECT run FROM statemachine_run
-WHERE busy = 1 AND over = 0 AND held = '' AND run > ?
-ORDER BY run LIMIT ?
+BUSY = f"""
+SELECT {RUN_COLUMNS}, r.snapshot FROM statemachine_run AS r
+WHERE r.busy = 1 AND r.over = 0 AND r.held = '' AND r.run > ?
+ORDER BY r.run LIMIT ?
 """
 
 ATTEMPTS = "SELECT run, visit, step, epoch, crashes FROM statemachine_attempt ORDER BY run, visit"

@@ -14,7 +14,6 @@ import attrs
 from persistence import Busy, Fenced, Journal, JournalError, Owned, Unwritable
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
-from statemachine.runner import recovery
 from statemachine.runner.admission import Admission
 from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.hosted import Workflows
@@ -23,17 +22,15 @@ from statemachine.runner.line import Limits, Lines
 from statemachine.runner.logs import caution, fields, tell_moved
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.observing import Guarded, Observer
-from statemachine.runner.requests import Deadlines, Holding, Reading, Telling
+from statemachine.runner.requests import Deadlines, Holding, Reading
+from statemachine.runner.resuming import Resuming
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
 from statemachine.runner.waiting import forget
 from statemachine.runner.writer import Writer
-from statemachine.transition import outstanding
 
 log = logging.getLogger("statemachine")
 T = TypeVar("T")
-ALONE = 10.0
-"""Seconds that a step under suspicion runs with nothing beside it; it has survived then."""
 FAREWELL = 5.0
 """Seconds that a journal which cannot be written is given when the runner closes."""
 STANDBY = 0.1
@@ -80,6 +77,7 @@ class Body:
         lines = self.lines = Lines(options.limits, options.queue, clock)
         self.steps = Steps(self.writer, clock, options.threads, lines, self.observer)
         self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
+        self.resuming = Resuming(self.writer, self.steps, self._command, perform=options.perform)
         self.inbox = Inbox(self.writer, options.poll)
         self.owner = False
         self._over: dict[str, set[asyncio.Future[Loaded]]] = {}
@@ -126,14 +124,15 @@ class Body:
             return
         caution(self.journal)
         self._working.append(self._spawn(self.writer.run()))
-        found: recovery.Recovered = await self.writer.ask(Reading(recovery.recover))
+        found = await self.resuming.look()
         self._due = await self.writer.ask(Reading(lambda mover: mover.journal.next_due()))
         if self._ending is not None:
             return
-        self._resume(found)
+        self.resuming.begin(found)
         # Until here whoever asks for something is answered as a client: it must not move what is being resumed.
         self.owner = True
         self._watching += map(self._spawn, (self._keep_lease(), self._watch_deadlines(), self.inbox.watch()))
+        self._watching.append(self._spawn(self.resuming.go_on()))
 
     async def _stand_by(self) -> None:
         while self._open and not self.owner:
@@ -143,49 +142,6 @@ class Body:
             except (Owned, Busy, Unwritable):
                 if self._claimed:
                     raise
-
-    def _resume(self, found: recovery.Recovered) -> None:
-        for run, reason in found.held.items():
-            self.writer.tell(Holding(run, reason))
-        for run, lost in found.lost:
-            self.writer.tell(Telling(run, lost))
-        for run, stopped in found.stopped:
-            self.writer.tell(Telling(run, stopped))
-        lost_visits = {(run, lost.visit) for run, lost in found.lost}
-        alone = set(found.alone)
-        if alone or not self.options.perform:
-            self.steps.hold()
-        suspects: list[tuple[Loaded, RunStep | Undo]] = []
-        for loaded in found.going:
-            for command in outstanding(loaded.snapshot):
-                visit = (loaded.record.run, command.visit)
-                if visit in alone:
-                    suspects.append((loaded, command))
-                elif visit not in lost_visits:
-                    self._command(loaded, command)
-        if suspects and self.options.perform:
-            self._watching.append(self._spawn(self._one_by_one(suspects)))
-
-    async def _one_by_one(self, suspects: list[tuple[Loaded, RunStep | Undo]]) -> None:
-        """Begin each step or undo under suspicion with nothing beside it, before everything else."""
-        for loaded, command in suspects:
-            run = loaded.record.run
-            log.warning(
-                "%s %s of run %s was running at %d crashes; it is begun alone",
-                "The undo of step" if isinstance(command, Undo) else "Step",
-                command.step,
-                run,
-                recovery.SUSPECT,
-                extra=fields(loaded.record.workflow, run, command.step, command.attempt),
-            )
-            await self.writer.ask(recovery.alone(run, command.visit), must=True)
-            if isinstance(command, Undo):
-                self.steps.undo(loaded.hosted, loaded.snapshot, command, alone=True)
-            else:
-                self.steps.run(loaded.hosted, loaded.snapshot, command, alone=True)
-            await self.steps.quiet(run, command.visit, ALONE)
-        await self.writer.ask(recovery.Marking(recovery.EVERYTHING), must=True)
-        self.steps.release()
 
     async def close(self) -> None:
         """Begin nothing new, let what runs finish for the grace period, record it, and give the journal up."""
@@ -230,7 +186,7 @@ class Body:
         if not await self.writer.drained(FAREWELL):
             log.critical("The journal cannot be written: what ended last is not recorded, and will be begun again")
             return
-        parting = self.writer.ask(recovery.Marking(None))
+        parting = self._spawn(self.resuming.part())
         await asyncio.wait({parting}, timeout=FAREWELL)
         if not parting.done() or parting.exception() is not None:
             log.warning("The runner could not record that it closes; the next one will take it for dead")

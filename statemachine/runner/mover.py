@@ -35,6 +35,7 @@ from statemachine.macrostep import failure_of
 from statemachine.runner.clock import Clock, to_micros
 from statemachine.runner.hosted import Hosted, Workflows
 from statemachine.runner.recording import NOBODY, Asked, Sender, entry_of, messages_of, record_of
+from statemachine.runner.waiting import NotRecovered
 from statemachine.snapshot import Failure, Incident, Snapshot, Timer
 from statemachine.transition import Outcome, transition
 
@@ -124,6 +125,10 @@ class Mover:
         """Says where the events come from that a run sends; see `Observer.sender`."""
         self.crashed: dict[str, set[int]] = {}
         """Visits with an attempt record, by run; their next outcome ends it."""
+        self.behind: str | None = None
+        """The last run that was recovered; those after it that are busy are not moved yet. Set between batches only."""
+        self.ahead: set[str] = set()
+        """Runs that were moved all the same, for they were new, or not busy."""
         self._cache: OrderedDict[str, Loaded] = OrderedDict()
         self._drafts: dict[str, Loaded] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -215,6 +220,8 @@ class Mover:
             replies.append(Reply(plan.answer, error, moved, plan.again))
             for one in moved:
                 self._keep(one.loaded)
+                if self.behind is not None:
+                    self.ahead.add(one.loaded.record.run)
         for run in broken:
             self._cache.pop(run, None)
         return replies
@@ -258,13 +265,15 @@ class Mover:
         if loaded is not None:
             return loaded
         record = self.journal.run(run)
-        if record is None:
-            return None
+        return None if record is None else self.read(record)
+
+    def read(self, record: RunRecord) -> Loaded:
+        """A run as its record has it. Raises RunHeld."""
         hosted = self.workflows.get(record.workflow)
         if hosted is None:
-            raise RunHeld(run, record.workflow, record.held or NOT_GIVEN)
+            raise RunHeld(record.run, record.workflow, record.held or NOT_GIVEN)
         if record.held and not record.over:
-            raise RunHeld(run, record.workflow, record.held)
+            raise RunHeld(record.run, record.workflow, record.held)
         loaded = Loaded.of(record, hosted)
         if not record.over and record.definition == hosted.definition.hash:
             self._keep(loaded)
@@ -276,13 +285,22 @@ class Mover:
         Raises:
             NoSuchRun: There is none.
             RunHeld: No workflow here can move it.
+            NotRecovered: What the last owner left of it is not yet known.
         """
         loaded = self.find(run)
         if loaded is None:
             raise NoSuchRun(run, self.journal.name)
+        if self._lags(loaded):
+            raise NotRecovered(run)
         if loaded.record.over or loaded.snapshot.definition == loaded.hosted.definition.hash:
             return loaded
         return self._adopt(loaded, plan)
+
+    def _lags(self, loaded: Loaded) -> bool:
+        """Whether a run has work of the last owner's that was not yet counted."""
+        run, behind = loaded.record.run, self.behind
+        left = behind is not None and run > behind and loaded.record.busy
+        return left and run not in self.ahead and run not in self._drafts
 
     def _adopt(self, loaded: Loaded, plan: Plan) -> Loaded:
         snapshot, misfit = loaded.hosted.adopted(loaded.snapshot)

@@ -4,6 +4,11 @@ An owner leaves a mark in the journal while it works and takes it back when it c
 that it died. Then every step and every undo that had been begun is counted, durably, before it is begun again. One that
 was running at two deaths is begun alone, with nothing beside it, so that a third death is its own doing; at the third
 it becomes an incident. Nothing of a paused run is counted, for nothing of it was begun since it was paused.
+
+After the first death of those that were running, runs are recovered a page at a time, so that the first go on at once
+and what is read ahead is one page. The dead owner's mark stays: dies this one, too, each run of the pages that were
+read is counted a second time and each of the others for the first. Until its page has come no run is moved
+(`Mover.behind`). Where a step may have to be begun alone, or there is no mark to keep, all are recovered at once.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ from collections.abc import Iterator
 
 import attrs
 
-from persistence import AttemptRecord, Change, LiveGroup
+from persistence import AttemptRecord, Change, LiveGroup, RunRecord
 from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
 from statemachine.runner.mover import Loaded, Mover, Plan
@@ -40,31 +45,95 @@ class Recovered:
     lost: list[tuple[str, Lost]] = attrs.field(factory=list[tuple[str, Lost]])
     stopped: list[tuple[str, Stopped]] = attrs.field(factory=list[tuple[str, Stopped]])
     held: dict[str, str] = attrs.field(factory=dict[str, str])
+    begun: list[AttemptRecord] = attrs.field(factory=list[AttemptRecord])
+    """What was running at a death, counted."""
+    last: str | None = None
+    """The last run of the page; None when it was the last page."""
 
 
-def recover(mover: Mover) -> Recovered:
-    """Compare the workflows, count what died, and find what has to go on. Runs in the writer, before anything else."""
-    compare(mover)
-    known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
-    mark = known.pop((_MARK, 0), None)
-    found = Recovered()
-    begun: list[AttemptRecord] = []
-    for loaded in _busy(mover, found):
-        for what in _running(loaded):
-            before = known.get((loaded.record.run, what.visit))
-            died = mark is not None and mark.step in {EVERYTHING, _name(loaded.record.run, what.visit)}
-            died = died and not loaded.snapshot.paused
-            counted = before is not None and before.step == what.counted_as
-            crashes = (before.crashes if before is not None and counted else 0) + died
-            _judge(mover, found, loaded, what, begun, crashes=crashes, died=died)
-        found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
-        found.going.append(loaded)
-    mover.crashed.clear()
-    for run, visit in (*known, *((attempt.run, attempt.visit) for attempt in begun)):
-        mover.crashed.setdefault(run, set()).add(visit)
-    begun.append(_mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0])))
-    mover.journal.commit(mover.epoch, [Change(begun=tuple(begun))])
-    return found
+class Recovery:
+    """How far a journal is taken over. Made in the writer, before anything else; compares the workflows first."""
+
+    def __init__(self, mover: Mover) -> None:
+        compare(mover)
+        self._known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
+        self._mark = self._known.pop((_MARK, 0), None)
+        for run, visit in self._known:
+            mover.crashed.setdefault(run, set()).add(visit)
+        everything = self._mark is not None and self._mark.step == EVERYTHING
+        self._at_once = not everything or bool(self._known)
+        self.after: str | None = ""
+        """The last run that is recovered; None once all are."""
+
+    def advance(self, found: Recovered) -> None:
+        """A page was counted durably."""
+        self.after = found.last
+
+    def page(self, mover: Mover, plan: Plan) -> Recovered:
+        """What comes next, with its count in the plan."""
+        found = Recovered()
+        for loaded in self._next(mover, found):
+            for what in _running(loaded):
+                self._judge(mover, found, loaded, what)
+            found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
+            found.going.append(loaded)
+        begun = [*found.begun]
+        if self._at_once:
+            begun.append(_mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0])))
+        if begun:
+            plan.changes.append(Change(begun=tuple(begun)))
+        return found
+
+    def _next(self, mover: Mover, found: Recovered) -> Iterator[Loaded]:
+        after = self.after or ""
+        while page := mover.journal.busy(after, PAGE):
+            for record in page:
+                loaded = None if record.run in mover.ahead else _fitting(mover, record, found)
+                if loaded is not None:
+                    yield loaded
+            after = page[-1].run
+            if not self._at_once:
+                found.last = after
+                return
+
+    def _judge(self, mover: Mover, found: Recovered, loaded: Loaded, what: _Running) -> None:
+        run, paused = loaded.record.run, loaded.snapshot.paused
+        step = loaded.hosted.steps.get(what.step)
+        died, crashes = self._deaths(run, what, paused=paused)
+        lost = Lost(what.step, what.visit, crashes, what.undo)
+        if step is not None and step.spec.kind == "at-most-once" and not what.undo:
+            found.lost.append((run, lost))
+            return
+        if died:
+            counted = what.counted_as
+            record = AttemptRecord(run=run, visit=what.visit, step=counted, epoch=mover.epoch, crashes=crashes)
+            found.begun.append(record)
+        if paused:
+            return
+        if crashes >= GUILTY:
+            found.lost.append((run, lost))
+        elif crashes == SUSPECT:
+            found.alone.append((run, what.visit))
+
+    def _deaths(self, run: str, what: _Running, *, paused: bool) -> tuple[bool, int]:
+        """Whether it was running at the last death, and at how many it was."""
+        mark = self._mark
+        died = mark is not None and mark.step in {EVERYTHING, _name(run, what.visit)} and not paused
+        before = self._known.get((run, what.visit))
+        counted = before.crashes if before is not None and before.step == what.counted_as else 0
+        return died, counted + died
+
+
+@attrs.frozen(eq=False)
+class Recovering:
+    """Recover the next page. Answers a `Recovered`."""
+
+    recovery: Recovery
+    run: str = ""
+
+    def plan(self, mover: Mover, plan: Plan, /) -> None:
+        """See `Request.plan`."""
+        plan.answer = self.recovery.page(mover, plan)
 
 
 def compare(mover: Mover) -> None:
@@ -86,23 +155,18 @@ def _misfit(mover: Mover, group: LiveGroup) -> str:
     return "" if group.definition == hosted.definition.hash else hosted.misfit(group.states)
 
 
-def _busy(mover: Mover, found: Recovered) -> Iterator[Loaded]:
-    after = ""
-    while page := mover.journal.busy(after, PAGE):
-        for run in page:
-            try:
-                loaded = mover.find(run)
-            except RunHeld as error:
-                found.held[run] = error.reason
-                continue
-            if loaded is None:
-                continue
-            misfit = _unfit(loaded)
-            if misfit:
-                found.held[run] = misfit
-            else:
-                yield loaded
-        after = page[-1]
+def _fitting(mover: Mover, record: RunRecord, found: Recovered) -> Loaded | None:
+    """A run that can go on here; one that cannot is held."""
+    try:
+        loaded = mover.read(record)
+    except RunHeld as error:
+        found.held[record.run] = error.reason
+        return None
+    misfit = _unfit(loaded)
+    if misfit:
+        found.held[record.run] = misfit
+        return None
+    return loaded
 
 
 def _unfit(loaded: Loaded) -> str:
@@ -133,33 +197,6 @@ def _running(loaded: Loaded) -> Iterator[_Running]:
     undoing = snapshot.undoing
     if undoing is not None and not undoing.waiting and not undoing.incident:
         yield _Running(snapshot.undo[-1].step, undoing.visit, undo=True)
-
-
-def _judge(
-    mover: Mover,
-    found: Recovered,
-    loaded: Loaded,
-    what: _Running,
-    begun: list[AttemptRecord],
-    *,
-    crashes: int,
-    died: bool,
-) -> None:
-    run = loaded.record.run
-    step = next((step for step in loaded.hosted.definition.steps if step.name == what.step), None)
-    lost = Lost(what.step, what.visit, crashes, what.undo)
-    if step is not None and step.kind == "at-most-once" and not what.undo:
-        found.lost.append((run, lost))
-        return
-    if died:
-        record = AttemptRecord(run=run, visit=what.visit, step=what.counted_as, epoch=mover.epoch, crashes=crashes)
-        begun.append(record)
-    if loaded.snapshot.paused:
-        return
-    if crashes >= GUILTY:
-        found.lost.append((run, lost))
-    elif crashes == SUSPECT:
-        found.alone.append((run, what.visit))
 
 
 @attrs.frozen(eq=False)

@@ -9,6 +9,10 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+class NotRecovered(Exception):
+    """What the last owner left of a run is not yet known: whatever is asked of it waits. Nobody outside sees it."""
+
+
 async def first_of(*work: Awaitable[Any]) -> None:
     """Come back when the first is done; the others are cancelled."""
     tasks = [asyncio.ensure_future(one) for one in work]

@@ -20,6 +20,7 @@ from statemachine.errors import RefusedVerb, RunnerClosed
 from statemachine.runner.mover import Moved, Mover, Reply, Request
 from statemachine.runner.observing import Guarded
 from statemachine.runner.threads import Threads
+from statemachine.runner.waiting import NotRecovered
 
 log = logging.getLogger("statemachine")
 T = TypeVar("T")
@@ -88,6 +89,14 @@ class Writer:
         """Have something recorded that nobody waits for, as soon as the journal can be used."""
         if not self._closed:
             self._put(_Waiting(request, None, must=True))
+
+    def tell_first(self, requests: Iterable[Request], free: Callable[[str], bool]) -> None:
+        """Have something recorded before everything else; after it, what waits for runs that are free now."""
+        runs = [run for run in self._patient if free(run)]
+        waiting = [_Waiting(request, None, must=True) for request in requests]
+        self._requeue(waiting + [one for run in runs for one in self._patient.pop(run)])
+        self._ready.set()
+        self._idle.clear()
 
     def _put(self, waiting: _Waiting) -> None:
         self._queue.append(waiting)
@@ -176,7 +185,7 @@ class Writer:
             return True
         if error is None or (waiting.must and isinstance(error, NOT_NOW)):
             return True
-        if not (isinstance(error, RefusedVerb) and error.wait):
+        if not isinstance(error, NotRecovered) and not (isinstance(error, RefusedVerb) and error.wait):
             _refuse(waiting, error)
         elif waiting.future is None or not waiting.future.done():
             self._patient.setdefault(waiting.request.run, []).append(waiting)
