@@ -77,11 +77,8 @@ class Recovery:
                 self._judge(mover, found, loaded, what)
             found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
             found.going.append(loaded)
-        begun = [*found.begun]
-        if self._at_once:
-            begun.append(_mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0])))
-        if begun:
-            plan.changes.append(Change(begun=tuple(begun)))
+        mark = _mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0]))
+        plan.changes.append(Change(begun=(*found.begun, mark)))
         return found
 
     def _next(self, mover: Mover, found: Recovered) -> Iterator[Loaded]:
