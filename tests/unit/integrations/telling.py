@@ -16,8 +16,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from statemachine import Call, Event, Retry, State, Workflow, after, evolve, on, step, transaction
+from statemachine import Call, Event, Retry, Run, Runner, State, Workflow, after, evolve, on, step, transaction
 from statemachine.integrations.telemetry import Telemetry
+from tests.unit.runner.desk import until
 
 
 class Kept:
@@ -162,3 +163,15 @@ class Endless(Workflow[Loan], name="endless"):
     async def wait(self, loan: Loan) -> Loan:
         await asyncio.Event().wait()
         return loan
+
+
+def booked(runner: Runner, kept: Kept, id: str = "loan-1") -> Run[Loan]:
+    """A run that was started and approved under spans of the caller's, and is over."""
+    views = kept.tracers.get_tracer("views")
+    with views.start_as_current_span("POST /loans"):
+        run = runner.start(Lending, Loan(500), id=id)
+    until(run, "review")
+    with views.start_as_current_span("POST /approve"):
+        run.send(Approve())
+    run.result(timeout=10)
+    return run

@@ -8,14 +8,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import StatusCode, get_current_span
 
 from persistence import MemoryJournal
-from statemachine import Client, Run, Runner, RunOver
+from statemachine import Client, Runner, RunOver
 from statemachine.runner import steps
 from statemachine.testing import VirtualClock
-from tests.unit.integrations.telling import Approve, Decline, Desk, Endless, Kept, Lending, Loan, Poor, ids, said
+from tests.unit.integrations.telling import (
+    Approve,
+    Decline,
+    Desk,
+    Endless,
+    Kept,
+    Lending,
+    Loan,
+    Poor,
+    booked,
+    ids,
+    said,
+)
 from tests.unit.runner.desk import becomes, until
 
 
@@ -23,18 +34,6 @@ from tests.unit.runner.desk import becomes, until
 def kept() -> Kept:
     """Telemetry in memory."""
     return Kept()
-
-
-def booked(runner: Runner, kept: Kept, id: str = "loan-1") -> Run[Loan]:
-    """A run that was started and approved under spans of the caller's, and is over."""
-    views = kept.tracers.get_tracer("views")
-    with views.start_as_current_span("POST /loans"):
-        run = runner.start(Lending, Loan(500), id=id)
-    until(run, "review")
-    with views.start_as_current_span("POST /approve"):
-        run.send(Approve())
-    run.result(timeout=10)
-    return run
 
 
 def test_a_run_is_one_trace_with_a_span_for_each_attempt(kept: Kept, tmp_path: Path) -> None:
@@ -249,32 +248,6 @@ def test_a_refused_event_leaves_no_span(kept: Kept) -> None:
         with pytest.raises(RunOver):
             run.send(Approve())
     assert len(kept.spans) == before
-
-
-@pytest.mark.parametrize("root", [True, False])
-def test_a_run_is_sampled_whole_or_not_at_all(root: bool) -> None:
-    """Whichever sampler: no attempt without its run, and no run without its attempts; the user's spans follow."""
-    kept = Kept(sampler=ParentBased(TraceIdRatioBased(0.5)) if root else TraceIdRatioBased(0.5))
-    with Runner(MemoryJournal(), [Lending(Desk(kept.tracers))], observer=kept.telemetry) as runner:
-        runs = [runner.start(Lending, Loan(1), id=f"loan-{number}") for number in range(40)]
-        for run in runs:
-            until(run, "review")
-            run.send(Approve())
-            run.result(timeout=10)
-    traces: dict[int, list[str]] = {}
-    for span in kept.spans:
-        traces.setdefault(ids(span)[0], []).append(span.name)
-    whole = sorted(["start", "ask bureau", "score", "event Approve", "ask bank", "hold", "ask book", "book", "lending"])
-    assert all(sorted(names) == whole for names in traces.values())
-    assert 0 < len(traces) < 40
-
-
-def test_nothing_is_told_when_nothing_is_sampled() -> None:
-    """And the runs go on."""
-    kept = Kept(sampler=ALWAYS_OFF)
-    with Runner(MemoryJournal(), [Lending(Desk(kept.tracers))], observer=kept.telemetry) as runner:
-        booked(runner, kept)
-    assert kept.spans == []
 
 
 def test_a_killed_run_leaves_no_span_open(kept: Kept) -> None:

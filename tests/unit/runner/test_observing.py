@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from persistence import CommitUnknown, Journal, MemoryJournal, SQLiteJournal, Unwritable
-from statemachine import Client, Outbox, Runner, State, Workflow, evolve, on, step, transaction
+from statemachine import Client, Connection, Outbox, Runner, State, Workflow, evolve, on, step, transaction
 from statemachine.commands import RunStep, Undo
 from statemachine.inputs import Begin, Received
 from statemachine.runner import Committed, Observer
@@ -104,8 +104,28 @@ class Places(Workflow[Visit], name="places"):
         return evolve(visit, seen=(*visit.seen, HERE.get()))
 
     @transaction(within, to=over)
-    def commit(self, visit: Visit, connection: Any) -> Visit:
+    def commit(self, visit: Visit, connection: Connection) -> Visit:
         return evolve(visit, seen=(*visit.seen, HERE.get()))
+
+
+class Unbooks(Workflow[Visit], name="unbooks"):
+    """A transaction that is undone."""
+
+    seen: list[str]
+
+    booking = State(initial=True)
+    waiting = State()
+    rejected = State(final=True, compensate=True)
+
+    @transaction(booking, to=waiting)
+    def book(self, visit: Visit, connection: Connection) -> Visit:
+        return visit
+
+    @book.undo
+    def unbook(self, visit: Visit, connection: Connection) -> None:
+        self.seen.append(HERE.get())
+
+    reject = on(Reject, source=waiting, to=rejected)
 
 
 class Tells(Workflow[Visit], name="tells"):
@@ -171,6 +191,17 @@ def test_a_step_finds_the_context_that_was_set_for_its_attempt(face: str, tmp_pa
             found = runner.start(Places, Visit()).result(timeout=10).data.seen
     assert found == ("wait 1", "block 1", "commit 1")
     assert HERE.get() == "nowhere"
+
+
+def test_the_undo_of_a_transaction_finds_its_context_too(tmp_path: Path) -> None:
+    """It runs in the commit that records it."""
+    seen: list[str] = []
+    with Runner(tmp_path / "journal.db", [Unbooks(seen)], observer=Notes()) as runner:
+        run = runner.start(Unbooks, Visit())
+        until(run, "waiting")
+        run.send(Reject())
+        run.result(timeout=10)
+    assert seen == ["book 1"]
 
 
 def test_without_an_observer_a_step_in_a_thread_has_a_context_of_its_own(tmp_path: Path) -> None:
