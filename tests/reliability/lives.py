@@ -48,10 +48,10 @@ class Life:
             os.kill(self.pid, number)
 
     def suspend(self) -> None:
-        """Suspend it; come back when none of its threads runs any more."""
+        """Suspend it; come back when none of its threads runs any more, or when it has ended."""
         self.signal(signal.SIGSTOP)
         look = ["ps", "-o", "stat=", "-p", str(self.pid)]
-        while "T" not in subprocess.run(look, check=False, capture_output=True, text=True).stdout:
+        while not self.over() and "T" not in subprocess.run(look, check=False, capture_output=True, text=True).stdout:
             time.sleep(0.001)
 
     def resume(self) -> None:
@@ -61,7 +61,8 @@ class Life:
     def kill(self) -> None:
         """End it, if it has not ended."""
         self._process.kill()
-        self._process.join()
+        with _asking:
+            self._process.join()
 
     def over(self) -> bool:
         """Whether it has ended."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from persistence import Fenced, Forked, MessageRecord, Owned, SQLiteJournal
+from persistence import Change, Fenced, Forked, MessageRecord, Owned, SQLiteJournal, Work
 from statemachine import Runner, RunnerClosed
 from statemachine.errors import OpenedBeforeFork
 from tests.reliability.desk import Desk, until
 from tests.reliability.errand import Confirm, Errand, Job, Rest
+from tests.reliability.ledger import Ledger
 
 LEASE = 0.4
 """Seconds, so that a suspended owner is soon replaced."""
@@ -55,10 +57,35 @@ def _try_again(desk: Desk, name: str) -> None:
             desk.world.ledger.note("refused-again", name)
 
 
-def work_on(folder: Path) -> None:
+class Unrenewed(SQLiteJournal):
+    """Its owner hears nothing from its lease, so a commit is what tells it that another has claimed; notes each such.
+
+    A runner renews every third of its lease, and one that wakes would mostly learn it there and try no commit any more.
+    """
+
+    def __init__(self, path: Path, ledger: Ledger) -> None:
+        super().__init__(path)
+        self._ledger = ledger
+
+    def renew(self, epoch: int) -> None:
+        """Renew, where nobody else has claimed."""
+        with suppress(Fenced):
+            super().renew(epoch)
+
+    def commit(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
+        """Commit, and note what was refused: the runs that it would have begun."""
+        try:
+            return super().commit(epoch, changes)
+        except Fenced:
+            begun = [one.run.run for one in changes if isinstance(one, Change) and one.run and one.expected == -1]
+            self._ledger.note("late-commit", ",".join(begun) or "-")
+            raise
+
+
+def work_on(folder: Path, unrenewed: bool) -> None:
     """Own the file with a short lease, and start and answer runs until this process is told that it owns no more."""
     desk = Desk(folder, lambda _: None)
-    journal = SQLiteJournal(desk.file)
+    journal = Unrenewed(desk.file, desk.world.ledger) if unrenewed else SQLiteJournal(desk.file)
     number = 0
     runner = Runner(journal, [Errand(desk.world)], lease=LEASE)
     runner.__enter__()

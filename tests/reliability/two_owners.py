@@ -25,6 +25,8 @@ from tests.reliability.owners import LEASE, TRIES, contend, fork_open, take_over
 
 TITLE = "Two owners: one file, several processes that want to move it"
 CONTENDERS = 6
+SUSPENSIONS = 10
+"""How often an owner is suspended that nobody could replace, for it was inside a commit."""
 SUSPENDED = 5 * LEASE
 """Seconds after which nobody is expected to take over any more."""
 ROUNDS = {"short": 3, "full": 50}
@@ -68,6 +70,10 @@ class Ground:
         """A takeover came at an instant that nobody saw: whatever was executed may have been begun once more by it."""
         executed = frozenset((line[0], line[1]) for line in self.ledger.lines() if line[0] in {"do", "undo"})
         self.deaths.append(Death(0, frozenset(), executed))
+
+    def runs(self) -> set[str]:
+        """The runs that the journal has."""
+        return set(self._judge.kept(self._folder, folded=False))
 
     def faults(self) -> Iterator[str]:
         """What does not hold at the end."""
@@ -137,7 +143,7 @@ def at_once(ground: Ground) -> tuple[int, str]:
 def suspended(ground: Ground) -> tuple[int, str]:
     """The owner is suspended at a random instant, for longer than its lease; another takes over; it comes back."""
     ledger = ground.ledger
-    first = ground.begin(work_on)
+    first = ground.begin(work_on, False)
     until(lambda: bool(ledger.lines("owner")), lambda: "nobody owns the file")
     time.sleep(ground.chance.uniform(0, 0.2))
     first.suspend()
@@ -156,6 +162,33 @@ def suspended(ground: Ground) -> tuple[int, str]:
     return 1, "" if replaced else "the owner was suspended inside a commit, and SQLite's lock let nobody take over"
 
 
+def late_commits(ground: Ground) -> tuple[int, str]:
+    """The same, again and again until it is replaced: what it commits then is refused, and nothing of it is there."""
+    ledger = ground.ledger
+    first = ground.begin(work_on, True)
+    until(lambda: bool(ledger.lines("owner")), lambda: "nobody owns the file")
+    second = ground.begin(take_over, 1)
+    for suspension in range(SUSPENSIONS):
+        time.sleep(ground.chance.uniform(0, 0.1))
+        first.suspend()
+        if suspension:  # it may have been replaced when it had come out of its commit
+            ground.mourn_unseen()
+        ground.mourn()
+        replaced = becomes(lambda: len(ledger.lines("owner")) == 2, SUSPENDED)
+        first.resume()
+        if replaced:
+            break
+    until(lambda: bool(ledger.lines("stopped")), lambda: "the first owner goes on beside the second")
+    ground.give("enough")
+    first.end()
+    second.end()
+    late = ledger.lines("late-commit")
+    assert late, "no commit came late"
+    there = ground.runs() & {run for (runs,) in late for run in runs.split(",")}
+    assert not there, f"of a commit that was refused there is {', '.join(there)}"
+    return len(late), ""
+
+
 def forked(ground: Ground) -> tuple[int, str]:
     """A child made by fork uses what its parent has open."""
     ground.begin(fork_open).end()
@@ -167,7 +200,8 @@ def forked(ground: Ground) -> tuple[int, str]:
 
 GAMES: dict[str, Game] = {
     "opened at once by six processes, and again while one runs: one owns": at_once,
-    "the owner suspended past its lease, then woken: once it is replaced, its late commit is refused": suspended,
+    "the owner suspended past its lease, then woken: once it is replaced, it stops": suspended,
+    "commits of an owner that was replaced while it was suspended: refused (`Fenced`)": late_commits,
     "used in a child made by fork: forbidden, and the parent still owns": forked,
 }
 
