@@ -4,8 +4,8 @@ A point is called `before X` or `after X`, where X is
 
 * what a commit records: a kind of input (`start`, `event`, `succeeded`, `failed`, `timer`, `undone`, `cancel`, …: the
   tags of `statemachine.inputs.Input`), or what a commit without one is for: `mark` and `unmark` (the owner says that it
-  works, or closes in peace), `hold` (runs no workflow here can move), `halt` and `unhalt`
-  (work that a person holds back, and releases), `answer` (the verdict on a client's message);
+  works, or closes in peace), `count` (what was running when an owner died), `hold` (runs no workflow here can move),
+  `halt` and `unhalt` (work that a person holds back, and releases), `answer` (the verdict on a client's message);
 * `transaction`: the commit that a transactional step works in. Once its SQL has run, `before succeeded` (or `before
   undone`) is passed inside that commit;
 * `claim`, `release` (of the journal by its owner), `put` (a client's message);
@@ -46,7 +46,20 @@ Hook = Callable[[str], object]
 
 KINDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in typing.get_args(Input))
 """The kinds of transition: what an entry of the journal can record."""
-UNTOLD = ("mark", "unmark", "hold", "halt", "unhalt", "answer", "transaction", "claim", "release", "put", "prune")
+UNTOLD = (
+    "mark",
+    "unmark",
+    "count",
+    "hold",
+    "halt",
+    "unhalt",
+    "answer",
+    "transaction",
+    "claim",
+    "release",
+    "put",
+    "prune",
+)
 """What a commit without an entry is for."""
 _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
@@ -186,6 +199,8 @@ def _untold(change: Change) -> str:
         return "mark"
     if any(not run for run, _ in change.ended):
         return "unmark"
+    if change.begun:
+        return "count"
     message = f"A commit holds what has no name: {change}"
     raise Unnamed(message)
 

@@ -121,12 +121,23 @@ def client(desk: Desk) -> None:
 
 
 def pruning(desk: Desk) -> None:
-    """An operator prunes what is long over: nothing is, and nothing goes."""
+    """An operator prunes what is over: the runs that ended before go, with their entries, and the others go on."""
     with desk.runner() as runner:
         run = desk.start(runner, "r")
         desk.send(run, Confirm())
-        insist(lambda: runner.prune(datetime(2000, 1, 1, tzinfo=UTC)))
+        pruned = insist(lambda: runner.prune(datetime(2999, 1, 1, tzinfo=UTC)))
+        desk.world.ledger.note("pruned", str(pruned.runs))
         desk.end(run)
+
+
+def to_be_pruned(desk: Desk) -> None:
+    """Runs that end, and one after them that does not."""
+    with desk.runner() as runner:
+        for name, event in (("gone-1", Confirm()), ("gone-2", Reject())):
+            run = desk.start(runner, name)
+            desk.send(run, event)
+            desk.end(run)
+        desk.reach(desk.start(runner, "r"), "waiting")
 
 
 def old_version(desk: Desk) -> None:
@@ -148,6 +159,7 @@ def deploy(desk: Desk) -> None:
 
 
 DIED = (one(sending(Confirm())), "before step reserve")
+UNDO_DIED = (one(sending(Reject())), "before undo reserve")
 SCENARIOS: dict[str, Scenario] = {
     scenario.title: scenario
     for scenario in (
@@ -169,9 +181,11 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("takeover of a lost step", one(sending(Notify())), ((one(sending(Notify())), "after step notify"),)),
         Scenario("takeover of a step that died twice", one(sending(Confirm())), 2 * (DIED,)),
         Scenario("takeover of a step that died three times", one(sending(Confirm())), 3 * (DIED,)),
+        Scenario("takeover of an undo that died twice", one(sending(Reject())), 2 * (UNDO_DIED,)),
+        Scenario("takeover of an undo that died three times", one(sending(Reject())), 3 * (UNDO_DIED,)),
         Scenario("deployment of another version", deploy, ((old_version, ""),)),
         Scenario("messages of a client", client),
-        Scenario("pruning", pruning),
+        Scenario("pruning", pruning, ((to_be_pruned, ""),)),
     )
 }
 

@@ -7,7 +7,7 @@ import inspect
 import attrs
 import pytest
 
-from persistence import AttemptRecord, Change, EntryRecord, Journal, MemoryJournal
+from persistence import Change, EntryRecord, Journal, MemoryJournal
 from statemachine import Call, Connection, Event, Runner, State, Workflow, evolve, on, step, transaction
 from statemachine.testing import journal_points, step_points, watched, watched_steps
 from statemachine.testing.points import Unnamed
@@ -112,10 +112,10 @@ def test_no_method_of_a_journal_is_without_a_point_or_a_reason() -> None:
     "change",
     [
         Change(),
-        Change(begun=(AttemptRecord(run="r", visit=1, step="s", epoch=1),)),
+        Change(ended=(("r", 1),)),
         Change(entries=(EntryRecord(run="r", seq=0, at=0, kind="news", definition="", states=(), body=b""),)),
     ],
-    ids=["empty", "attempt", "kind"],
+    ids=["empty", "ended", "kind"],
 )
 def test_a_commit_without_a_name_is_refused(change: Change) -> None:
     """A new kind of commit cannot come in without a point of its own: the first test that makes it fails."""
