@@ -160,10 +160,11 @@ def faults(
     journal = SQLiteJournal(folder / "journal.db")
     database = sqlite3.connect(folder / "journal.db")
     try:
+        gone = {line[1] for line in ledger if line[0] == "pruned"} - kept.keys()
         for words in sorted({line[1:] for line in ledger if line[0] == "acknowledged"}):
-            if not _there((journal, database), kept, *words):
+            if words[1] not in gone and not _there((journal, database), kept, *words):
                 yield Fault(LOST, " ".join(words))
-        yield from _booked(database, kept)
+        yield from _booked(database, kept, gone)
     finally:
         database.close()
         journal.close()
@@ -186,10 +187,11 @@ def _there(
     return bool(found) and all(verdict for (verdict,) in found)
 
 
-def _booked(database: sqlite3.Connection, kept: dict[str, Kept]) -> Iterator[Fault]:
-    """A transactional step has written exactly when it is recorded, and so has its undo."""
+def _booked(database: sqlite3.Connection, kept: dict[str, Kept], gone: set[str]) -> Iterator[Fault]:
+    """A transactional step has written exactly when it is recorded, and so has its undo; but for pruned runs."""
     for table, outcome in (("booking", Succeeded), ("unbooking", Undone)):
-        rows = Counter(key for (key,) in database.execute(f"SELECT key FROM {table}"))
+        every = (key for (key,) in database.execute(f"SELECT key FROM {table}"))
+        rows = Counter(key for key in every if key.split(":")[0] not in gone)
         keys = (one.key(told.visit) for one in kept.values() for told in one.told if isinstance(told, outcome))
         wanted = Counter(key for key in keys if key.split(":")[2] == "book")
         if rows != wanted:

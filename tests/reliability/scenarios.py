@@ -27,6 +27,8 @@ from tests.reliability.errand import (
 )
 
 Play = Callable[[Desk], None]
+GONE = ("gone-1", "gone-2")
+"""Runs that are pruned."""
 
 
 @attrs.frozen
@@ -125,15 +127,17 @@ def pruning(desk: Desk) -> None:
     with desk.runner() as runner:
         run = desk.start(runner, "r")
         desk.send(run, Confirm())
-        pruned = insist(lambda: runner.prune(datetime(2999, 1, 1, tzinfo=UTC)))
-        desk.world.ledger.note("pruned", str(pruned.runs))
+        for gone in GONE:
+            desk.world.ledger.note("pruned", gone)
+        insist(lambda: runner.prune(datetime(2999, 1, 1, tzinfo=UTC)))
+        assert not {one.id for one in runner.list()}.intersection(GONE), "what is over was not pruned"
         desk.end(run)
 
 
 def to_be_pruned(desk: Desk) -> None:
     """Runs that end, and one after them that does not."""
     with desk.runner() as runner:
-        for name, event in (("gone-1", Confirm()), ("gone-2", Reject())):
+        for name, event in zip(GONE, (Confirm(), Reject()), strict=True):
             run = desk.start(runner, name)
             desk.send(run, event)
             desk.end(run)
