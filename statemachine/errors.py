@@ -168,12 +168,13 @@ class EndlessLoop(StateMachineError):
 class RefusedVerb(StateMachineError):
     """An operator's verb does not fit the run. `wait`: it may be repeated when what is under way has ended."""
 
-    def __init__(self, run: str, verb: str, reason: str, *, wait: bool = False) -> None:
+    def __init__(self, run: str, verb: str, reason: str, *, wait: bool = False, what: str = "") -> None:
         self.run = run
         self.verb = verb
         self.reason = reason
         self.wait = wait
-        asked = f"mark as done in run {run!r}" if verb == "done" else f"{verb} run {run!r}"
+        about = what or f"run {run!r}"
+        asked = f"mark as done in {about}" if verb == "done" else f"{verb} {about}"
         super().__init__(f"Cannot {asked}: {reason}.")
 
 
@@ -283,8 +284,8 @@ class NotAnswered(RunError, TimeoutError):
     def __init__(self, run: str, journal: str, seconds: float | None) -> None:
         super().__init__(
             run,
-            f"Run {run!r}: no runner has taken the message from {journal} in {seconds} s. It stays queued there; see "
-            "that the process that owns the journal is up.",
+            f"{f'Run {run!r}: no' if run else 'No'} runner has taken the message from {journal} in {seconds} s. It "
+            "stays queued there; see that the process that owns the journal is up.",
         )
 
 

@@ -8,6 +8,7 @@ import click
 
 from statemachine.cli.definitions import check, diagram
 from statemachine.cli.frame import Sentences
+from statemachine.cli.holding import hold, release
 from statemachine.cli.keeping import export, prune, verify
 from statemachine.cli.looking import runs, show, tail
 from statemachine.cli.numbers import doctor, health, stats
@@ -53,6 +54,8 @@ for one in (
     kill,
     pause,
     resume,
+    hold,
+    release,
     check,
     diagram,
     verify,

@@ -168,6 +168,8 @@ def _head(view: RunView[Any]) -> None:
         out.print(Text(f"priority: {view.priority}"))
     if view.held:
         out.print(Text(f"held: {view.held}", style="red"))
+    for hold in view.held_back:
+        out.print(Text(f"held back since {moment(hold.at)}: {hold}", style="red"))
     out.print(Text("data: " + msgspec.json.format(msgspec.json.encode(view.data), indent=2).decode()))
     for timer in view.timers:
         out.print(Text(f"timer: {timer.event or timer.kind} at {moment(timer.due)}"))

@@ -11,6 +11,7 @@ import click
 
 from persistence import examine
 from statemachine.cli.frame import FILE, JSON, looking, span
+from statemachine.cli.holding import say_held
 from statemachine.cli.tables import moment, say_json, table
 from statemachine.runner import Health, Statistics
 
@@ -27,12 +28,13 @@ def stats(file: Path, *, since: timedelta, as_json: bool) -> None:
     with looking(file) as client:
         numbers, well = client.statistics(since), client.health()
     if as_json:
-        say_json({"statistics": numbers, "file": well.file, "log": well.log})
+        say_json({"statistics": numbers, "file": well.file, "log": well.log, "holds": well.holds})
         return
     more = "" if numbers.whole else " (the newest 100,000)"
     click.echo(f"{numbers.entries:,} transitions since {moment(numbers.since)} UTC{more}: {numbers.rate:.2f} a second")
     click.echo(", ".join(f"{kind} {count:,}" for kind, count in numbers.kinds.items()))
     click.echo(f"file {_size(well.file)}, write-ahead log {_size(well.log)}")
+    say_held(well.holds)
     _steps(numbers)
     rows = ((one.workflow, one.state, one.runs, one.since) for one in numbers.waiting)
     table("Runs that are not over", ("workflow", "state", "runs", "the longest since"), rows)
@@ -74,6 +76,7 @@ def health(file: Path, *, wal: int, as_json: bool) -> None:
     else:
         owner = f"owned by {found.owner}" if found.owner else "owned by nobody"
         click.echo("\n".join(wrong) or f"well: {owner}, {found.live:,} runs under way, no incident, nothing overdue")
+        say_held(found.holds)
     if wrong:
         raise SystemExit(1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
+from statemachine.runner.halting import Hold
 from statemachine.runner.observing import Committed, Observer
 from statemachine.runner.operations import Health
 from statemachine.runner.plainly import to_plain
@@ -24,6 +25,7 @@ __all__ = [
     "Committed",
     "Entry",
     "Health",
+    "Hold",
     "Observer",
     "Plain",
     "Receipt",

@@ -16,6 +16,7 @@ import msgspec
 from statemachine.errors import NotOver, RefusedVerb, RunHeld, UnknownWorkflow
 from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body, Watcher
+from statemachine.runner.holds import HeldBack
 from statemachine.runner.keeping import AsyncKeeping
 from statemachine.runner.looking import AsyncLooking, Entries, state_name
 from statemachine.runner.mover import Loaded
@@ -213,7 +214,8 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
             try:
                 verdict: str = await body.admission.send(_sending(run, event, asked))
             except RunHeld as held:
-                await body.hold(held)
+                if not isinstance(held, HeldBack):
+                    await body.hold(held)
                 if not self._post.knows(held.workflow):
                     raise
             else:

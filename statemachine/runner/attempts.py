@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
 
 import attrs
 
+from statemachine.events import Call
+from statemachine.inputs import Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.line import Line
-from statemachine.runner.turns import Turn
-from statemachine.snapshot import Failure
+from statemachine.runner.turns import Lane, Turn
+from statemachine.snapshot import Failure, Snapshot
 
 T = TypeVar("T")
 
@@ -57,6 +59,9 @@ class Attempt:
         """Cancel it because its time is over."""
         self.expired = True
         self.task.cancel()
+
+
+Attempting = Callable[[Attempt], Coroutine[Any, Any, None]]
 
 
 class StepTimeout(TimeoutError):
@@ -114,3 +119,43 @@ def failure_told(error: Exception) -> Failure:
         return failure_of(error)
     except Exception as worse:  # noqa: BLE001 -- raised by the step's own exception
         return Failure(type(error).__qualname__, f"(its text cannot be had: {type(worse).__qualname__})")
+
+
+def called(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a transactional step. Raises Raised."""
+    try:
+        return contained(function, *arguments)
+    except Exception as error:
+        raise Raised(error) from error
+
+
+def undoing(visit: int, function: Callable[..., Any], data: Any, call: Call) -> Callable[[Any, Snapshot[Any]], Undone]:
+    """A transactional undo, for the commit that records it."""
+
+    def work(connection: Any, _snapshot: Snapshot[Any]) -> Undone:
+        called(function, data, connection, call)
+        return Undone(visit)
+
+    return work
+
+
+async def in_turn(lane: Lane, work: Attempting, attempt: Attempt) -> None:
+    """Do the work when its turn has come."""
+    attempt.turn = await lane.turn(attempt.priority)
+    try:
+        await work(attempt)
+    finally:
+        attempt.turn.leave()
+
+
+async def after_it(before: Attempt, attempt: Attempt, work: Attempting) -> None:
+    """Do the work once an earlier attempt of the visit has ended, however it was asked to hurry."""
+    cancelled: asyncio.CancelledError | None = None
+    while not before.task.done():
+        try:
+            await asyncio.wait({before.task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    await work(attempt)

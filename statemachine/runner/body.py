@@ -11,23 +11,26 @@ from typing import Any, TypeVar
 
 import attrs
 
-from persistence import Busy, Fenced, Journal, JournalError, Owned, Unwritable
+from persistence import Busy, Fenced, Journal, Owned, Unwritable
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
 from statemachine.runner.admission import Admission
-from statemachine.runner.clock import Clock, from_micros, to_micros
+from statemachine.runner.clock import Clock, from_micros
+from statemachine.runner.deadlines import DeadlineWatch
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.inbox import Inbox
 from statemachine.runner.line import Limits, Lines
-from statemachine.runner.logs import caution, fields, tell_moved
+from statemachine.runner.logs import caution, tell_moved
 from statemachine.runner.mover import Loaded, Moved, Mover, Request
 from statemachine.runner.observing import Guarded, Observer
-from statemachine.runner.requests import Deadlines, Holding, Reading
+from statemachine.runner.reopening import Reopening
+from statemachine.runner.requests import Holding, Reading
 from statemachine.runner.resuming import Resuming
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
 from statemachine.runner.waiting import forget
 from statemachine.runner.writer import Writer
+from statemachine.transition import outstanding
 
 log = logging.getLogger("statemachine")
 T = TypeVar("T")
@@ -35,10 +38,6 @@ FAREWELL = 5.0
 """Seconds that a journal which cannot be written is given when the runner closes."""
 STANDBY = 0.1
 """Seconds between two tries to take over."""
-PAGE = 256
-"""Runs with overdue timers taken at once."""
-LOOK = 1_000_000
-"""Microseconds after which the time is looked at again, for the system's clock may have been set."""
 Watcher = asyncio.Queue[Transitioned | None]
 """Gets each transition of a run, and None when the runner closes."""
 
@@ -73,12 +72,16 @@ class Body:
         self.observer = None if options.observer is None else Guarded(options.observer)
         if self.observer is not None:
             self.mover.sender = self.observer.sender
-        self.writer = Writer(self.mover, self._perform, self._lost, inline=options.inline, observer=self.observer)
+        self.writer = Writer(
+            self.mover, self._perform, self._lost, self._go_on, inline=options.inline, observer=self.observer
+        )
         lines = self.lines = Lines(options.limits, options.queue, clock)
-        self.steps = Steps(self.writer, clock, options.threads, lines, self.observer)
+        self.steps = Steps(self.writer, clock, options.threads, lines, holds=self.mover.holds, observer=self.observer)
         self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
         self.resuming = Resuming(self.writer, self.steps, self._command, perform=options.perform)
-        self.inbox = Inbox(self.writer, options.poll)
+        self.inbox = Inbox(self.writer, options.poll, self._released)
+        self.deadlines = DeadlineWatch(self.writer, clock, self.inbox)
+        self.reopening = Reopening(self.writer, self.inbox, self.steps, self.deadlines)
         self.owner = False
         self._over: dict[str, set[asyncio.Future[Loaded]]] = {}
         self._watchers: dict[str, set[Watcher]] = {}
@@ -88,8 +91,6 @@ class Body:
         """What commits and what claims: they end by themselves when the runner closes."""
         self._watching: list[asyncio.Task[None]] = []
         """What looks out for work: it is cancelled."""
-        self._due: int | None = None
-        self._due_changed = asyncio.Event()
         self._open = False
         self._closed = "it was not entered"
         self._ending: asyncio.Task[None] | None = None
@@ -125,13 +126,15 @@ class Body:
         caution(self.journal)
         self._working.append(self._spawn(self.writer.run()))
         found = await self.resuming.look()
-        self._due = await self.writer.ask(Reading(lambda mover: mover.journal.next_due()))
+        self.deadlines.note(await self.writer.ask(Reading(lambda mover: mover.journal.next_due())))
         if self._ending is not None:
             return
         self.resuming.begin(found)
         # Until here whoever asks for something is answered as a client: it must not move what is being resumed.
         self.owner = True
-        self._watching += map(self._spawn, (self._keep_lease(), self._watch_deadlines(), self.inbox.watch()))
+        self._watching += map(
+            self._spawn, (self._keep_lease(), self.deadlines.watch(), self.inbox.watch(), self.reopening.watch())
+        )
         self._watching.append(self._spawn(self.resuming.go_on()))
 
     async def _stand_by(self) -> None:
@@ -280,7 +283,7 @@ class Body:
             self.observer.moved(moved, from_micros(record.started))
         for command in outcome.commands:
             self._command(loaded, command)
-        self._note_due(record.due)
+        self.deadlines.note(record.due)
         if record.run in self._watchers:
             said = Transitioned.of(moved)
             for queue in self._watchers[record.run]:
@@ -289,6 +292,16 @@ class Body:
             for future in self._over.pop(record.run, ()):
                 if not future.done():
                     future.set_result(loaded)
+
+    def _released(self) -> None:
+        self.reopening.want()
+
+    def _go_on(self, loaded: Loaded) -> None:
+        """Begin what of a run was held back and still is to be done."""
+        visits = self.steps.kept.take(loaded.record.run)
+        for command in outstanding(loaded.snapshot):
+            if command.visit in visits:
+                self._command(loaded, command)
 
     def _command(self, loaded: Loaded, command: object) -> None:
         if isinstance(command, RunStep):
@@ -300,46 +313,9 @@ class Body:
         elif isinstance(command, Send):
             self.inbox.wake()
 
-    # Deadlines, messages, ownership.
-
-    async def _watch_deadlines(self) -> None:
-        while True:
-            now = to_micros(self.clock.now())
-            if self._due is None or self._due > now:
-                look = now + LOOK if self._due is None else min(now + LOOK, self._due)
-                self._due_changed.clear()
-                alarm = self.clock.call_at(from_micros(look), self._due_changed.set)
-                try:
-                    await self._due_changed.wait()
-                finally:
-                    alarm.cancel()
-                continue
-            await self.inbox.take()  # an event that was acknowledged before a deadline beats it
-            due: list[tuple[int, str]] = await self.writer.ask(Reading(_due(now)), must=True)
-            futures = [(run, self.writer.ask(Deadlines(run), must=True)) for _, run in due]
-            for run, future in futures:
-                try:
-                    await future
-                except RunHeld as error:
-                    await self.writer.ask(Holding(run, error.reason), must=True)
-                except (JournalError, RunnerClosed):
-                    raise
-                except Exception as error:  # one run's deadline must not stop the others
-                    log.exception("A deadline of run %s could not be taken", run, extra=fields(None, run))
-                    await self.writer.ask(Holding(run, f"its deadline could not be taken: {error}"), must=True)
-            self._due = None  # what is committed from here on says so itself
-            self._note_due(await self.writer.ask(Reading(lambda mover: mover.journal.next_due()), must=True))
-
-    def _note_due(self, due: int | None) -> None:
-        if due is not None and (self._due is None or due < self._due):
-            self._due = due
-            self._due_changed.set()
+    # Ownership.
 
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(self.options.lease / 3)
             await self.writer.ask(Reading(lambda mover: mover.journal.renew(mover.epoch)), must=True)
-
-
-def _due(before: int) -> Callable[[Mover], list[tuple[int, str]]]:
-    return lambda mover: mover.journal.due(before, PAGE)

@@ -212,6 +212,23 @@ class Workflows:
             found.update(dict.fromkeys(names, most))
         return found
 
+    def called(self, what: type[Workflow[Any]] | Bindable[Any]) -> tuple[str, str]:
+        """The names of a workflow and, for a step of one, of the step.
+
+        Raises:
+            ValueError: It is a step of no workflow that was given as an object.
+        """
+        if isinstance(what, type):
+            return what.definition.name, ""
+        names = [name for hosted in self.all for name in _called(hosted, what)]
+        if not names:
+            message = (
+                f"{what!r} is a step of no workflow that this runner was given as an object. Say it by names: "
+                "hold('loan-approval', step='pay')"
+            )
+            raise ValueError(message)
+        return names[0]
+
     def named(self, name: str) -> Hosted:
         """The workflow of that name, or that had it. Raises UnknownWorkflow."""
         hosted = self._by_name.get(name)

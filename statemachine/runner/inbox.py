@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 from persistence import JournalError, MessageRecord, Sealed
 from statemachine.errors import RunHeld, RunnerClosed, StateMachineError, UnknownWorkflow
+from statemachine.runner.holds import EVERYTHING, HeldBack
 from statemachine.runner.logs import fields
-from statemachine.runner.mover import Mover
+from statemachine.runner.mover import Mover, Request
 from statemachine.runner.requests import Answering, Holding, Reading, from_message
 from statemachine.runner.waiting import first_of
 from statemachine.runner.writer import Writer
@@ -30,9 +31,10 @@ class Inbox:
     Args:
         writer: Whom to ask.
         poll: Seconds between two looks for messages of other processes.
+        released: Called when a message has released work.
     """
 
-    def __init__(self, writer: Writer, poll: float) -> None:
+    def __init__(self, writer: Writer, poll: float, released: Callable[[], None]) -> None:
         self._writer = writer
         self._poll = poll
         self._woken = asyncio.Event()
@@ -40,6 +42,10 @@ class Inbox:
         """Number of the last message that was taken."""
         self._untaken: set[str] = set()
         """Runs a message of which nobody here can take: those behind it wait with it."""
+        self._released = released
+        self._lock = asyncio.Lock()
+        self._left: dict[int, str] = {}
+        """Numbers of the messages that wait because a person holds back their run's workflow, with its name."""
 
     def wake(self) -> None:
         """There is a message that `Journal.pulse` does not tell of."""
@@ -58,20 +64,40 @@ class Inbox:
 
     async def take(self) -> None:
         """Take all that are there now."""
-        while True:
-            page: list[MessageRecord] = await self._writer.ask(Reading(_after(self._taken)), must=True)
-            for message in page:
-                if message.number > self._taken:
-                    self._taken = message.number
-                    self._take(message)
-            if len(page) < PAGE:
-                return
+        async with self._lock:
+            while True:
+                page: list[MessageRecord] = await self._writer.ask(Reading(_after(self._taken)), must=True)
+                for message in page:
+                    if message.number > self._taken:
+                        self._taken = message.number
+                        self._take(message)
+                if len(page) < PAGE:
+                    return
 
-    def _take(self, message: MessageRecord) -> None:
+    async def drain(self, opening: Request) -> None:
+        """Take what waited for a release, in the order of its arrival and in front of all else; then ask `opening`."""
+        async with self._lock:
+            while waited := await self._writer.ask(Reading(self._waited), must=True):
+                permit, messages = waited
+                for message in messages:
+                    self._left.pop(message.number, None)
+                    if not message.verdict:
+                        self._take(message, permit)
+            await self._writer.ask(opening, must=True)
+
+    def _waited(self, mover: Mover) -> tuple[int, list[MessageRecord]] | None:
+        """The next messages of workflows that are held no more, and what lets them through."""
+        held = {one.workflow for one in mover.journal.holds() if not one.step}
+        left = {} if EVERYTHING in held else self._left
+        numbers = sorted(number for number, workflow in list(left.items()) if workflow not in held)[:PAGE]
+        found = (mover.journal.message(number) for number in numbers)
+        return (mover.holds.added, [message for message in found if message is not None]) if numbers else None
+
+    def _take(self, message: MessageRecord, permit: int = -1) -> None:
         if message.run in self._untaken:
             return
         try:
-            request = from_message(self._writer.mover, message)
+            request = from_message(self._writer.mover, message, permit)
         except (UnknownWorkflow, Sealed) as error:
             what = "start" if message.kind == "start" else f"{message.kind} {message.name}"
             log.warning("The %s of run %s waits: %s", what, message.run, error, extra=fields(None, message.run))
@@ -84,7 +110,11 @@ class Inbox:
 
     def _answered(self, message: MessageRecord, done: asyncio.Future[None]) -> None:
         error = None if done.cancelled() else done.exception()
-        if isinstance(error, RunHeld):
+        if isinstance(error, HeldBack):
+            self._left[message.number] = error.workflow
+        elif message.name == "release" and error is None:
+            self._released()
+        elif isinstance(error, RunHeld):
             self._writer.tell(Holding(message.run, error.reason))
         elif error is not None and not isinstance(error, RunnerClosed | JournalError):
             self._answer(message, error)

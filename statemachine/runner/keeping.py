@@ -5,15 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from persistence import Pruned
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
+from statemachine.runner.halting import Hold, HoldingBack, Releasing, Work
+from statemachine.runner.holds import EVERYTHING
 from statemachine.runner.operations import REMEMBER, PruneBody, Pruning
-from statemachine.runner.post import Post
+from statemachine.runner.post import PATIENCE, Post
+from statemachine.runner.recording import Asked
+from statemachine.steps import Bindable
+from statemachine.workflow import Workflow
 
 T = TypeVar("T")
+Held = type[Workflow[Any]] | Bindable[Any] | str | None
+"""What may be held."""
 
 
 class AsyncKeeping:
@@ -41,6 +48,73 @@ class AsyncKeeping:
             return pruned
         return await self._post.prune(body)
 
+    async def hold(
+        self,
+        what: Held,
+        *,
+        step: str = "",
+        reason: str | None = None,
+        actor: str | None = None,
+        timeout: float = PATIENCE,
+    ) -> None:
+        """Hold work back, durably, until it is released: once this returns, nothing of it is begun any more.
+
+        What runs already runs on, and its outcome is recorded. Of a *step* no new attempt begins; its runs go on
+        otherwise, and its undo is not held. Of a *workflow* no attempt and no undo begins, events to its runs wait in
+        their order and deadlines wait behind them; starts and the verbs of an operator are taken.
+
+        Args:
+            what: A workflow, or a step of one: `LoanApproval`, `LoanApproval.pay`; or a workflow's name. None: all.
+            step: With a workflow's name, the name of the step.
+            reason: Why; it is shown wherever the hold is.
+            actor: Who does it.
+            timeout: Seconds to wait, where another process moves the runs, for its answer.
+
+        Raises:
+            ValueError: This runner cannot tell whose step is meant; give names.
+            RefusedVerb: There is no such workflow or step.
+            Refused: Likewise, said by the other process that moves the runs.
+            NotAnswered: Nobody has taken it yet. It stays queued: whoever owns the journal next takes it before
+                anything is begun.
+        """
+        await self._ask("hold", self._work(what, step), Asked(actor=actor, reason=reason), timeout)
+
+    async def release(
+        self,
+        what: Held,
+        *,
+        step: str = "",
+        reason: str | None = None,
+        actor: str | None = None,
+        timeout: float = PATIENCE,
+    ) -> None:
+        """End a hold. What was queued meanwhile is taken in its order, then deadlines that have passed, each once.
+
+        The same arguments as `hold`, and it raises the same; what is not held cannot be released.
+        """
+        await self._ask("release", self._work(what, step), Asked(actor=actor, reason=reason), timeout)
+
+    async def holds(self) -> tuple[Hold, ...]:
+        """What is held back, by whom and why."""
+        self._body.check()
+        return tuple(map(Hold.of, await self._body.io(self._body.journal.holds)))
+
+    def _work(self, what: Held, step: str) -> Work:
+        if what is None or isinstance(what, str):
+            return Work(what or EVERYTHING, step)
+        return Work(*self._body.workflows.called(what))
+
+    async def _ask(self, verb: Literal["hold", "release"], work: Work, asked: Asked, timeout: float) -> None:
+        body = self._body
+        body.check()
+        if not body.owner:
+            await self._post.keep(verb, work, asked, timeout)
+            return
+        try:
+            await body.ask(HoldingBack(work, asked) if verb == "hold" else Releasing(work, asked))
+        finally:
+            body.reopening.want()  # of a hold too: one that could not be committed is not to be seen any more
+
 
 class Keeping(ABC):
     """The part of `Runner` that keeps its journal: the async one, waited for."""
@@ -57,3 +131,31 @@ class Keeping(ABC):
     def prune(self, before: datetime, *, remember: timedelta = REMEMBER, dry: bool = False) -> Pruned:
         """See `AsyncRunner.prune`."""
         return self.wait(self.face.prune(before, remember=remember, dry=dry))
+
+    def hold(
+        self,
+        what: Held,
+        *,
+        step: str = "",
+        reason: str | None = None,
+        actor: str | None = None,
+        timeout: float = PATIENCE,
+    ) -> None:
+        """See `AsyncRunner.hold`."""
+        self.wait(self.face.hold(what, step=step, reason=reason, actor=actor, timeout=timeout))
+
+    def release(
+        self,
+        what: Held,
+        *,
+        step: str = "",
+        reason: str | None = None,
+        actor: str | None = None,
+        timeout: float = PATIENCE,
+    ) -> None:
+        """See `AsyncRunner.release`."""
+        self.wait(self.face.release(what, step=step, reason=reason, actor=actor, timeout=timeout))
+
+    def holds(self) -> tuple[Hold, ...]:
+        """See `AsyncRunner.holds`."""
+        return self.wait(self.face.holds())

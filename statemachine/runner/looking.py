@@ -47,11 +47,12 @@ class AsyncLooking:
         """
         self._body.check()
         record = await self.record(run)
+        holds = await self._body.io(self._body.journal.holds)
         if plain:
             raw = opened(record.snapshot, f"Run {run!r} of journal {self._body.journal.name!r}")
-            return RunView[Any].of(record, msgspec.json.decode(raw, type=Snapshot[Any]))
+            return RunView[Any].of(record, msgspec.json.decode(raw, type=Snapshot[Any]), holds)
         hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(record, Loaded.of(record, hosted).snapshot)
+        return RunView[Any].of(record, Loaded.of(record, hosted).snapshot, holds)
 
     async def record(self, run: str) -> RunRecord:
         """What the journal has of a run. Raises NoSuchRun."""

@@ -32,11 +32,12 @@ from persistence import (
 from statemachine.errors import NoSuchRun, NotStored, RunHeld, TooLarge
 from statemachine.inputs import Adopt, Elapsed, Input, Received
 from statemachine.macrostep import failure_of
-from statemachine.runner.clock import Clock, to_micros
+from statemachine.runner.clock import Clock
+from statemachine.runner.holds import Holds
 from statemachine.runner.hosted import Hosted, Workflows
-from statemachine.runner.recording import NOBODY, Asked, Sender, entry_of, messages_of, record_of
+from statemachine.runner.recording import NOBODY, Asked, Sender, entry_of, first_due, messages_of, record_of
 from statemachine.runner.waiting import NotRecovered
-from statemachine.snapshot import Failure, Incident, Snapshot, Timer
+from statemachine.snapshot import Failure, Incident, Snapshot
 from statemachine.transition import Outcome, transition
 
 REMEMBERED = 2048
@@ -86,6 +87,8 @@ class Plan(msgspec.Struct, eq=False):
     """What a `Work` among the changes came to."""
     again: bool = False
     """Nothing can be said yet: ask again in the next batch."""
+    resumed: Loaded | None = None
+    """A run whose work that was held back is to be asked for again."""
 
 
 class Reply(msgspec.Struct, frozen=True, eq=False):
@@ -98,6 +101,7 @@ class Reply(msgspec.Struct, frozen=True, eq=False):
     error: BaseException | None = None
     moved: Sequence[Moved] = ()
     again: bool = False
+    resumed: Loaded | None = None
 
 
 class Request(Protocol):
@@ -129,6 +133,7 @@ class Mover:
         """The last run that was recovered; those after it that are busy are not moved yet. Set between batches only."""
         self.ahead: set[str] = set()
         """Runs that were moved all the same, for they were new, or not busy."""
+        self.holds = Holds()
         self._cache: OrderedDict[str, Loaded] = OrderedDict()
         self._drafts: dict[str, Loaded] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -143,6 +148,7 @@ class Mover:
         """
         self._drafts.clear()
         self._seen.clear()
+        self.holds.begin()
         plans = self._plan_all(requests)
         failures: list[Exception | None] = []
         changes = [change for _, change in _changes(plans)]
@@ -217,7 +223,9 @@ class Mover:
                 # Each transition has its own change, in front of those that have none.
                 moved = [moved for moved, failure in zip(plan.moved, mine, strict=False) if failure is None]
                 broken.update(moved.loaded.record.run for moved in plan.moved)
-            replies.append(Reply(plan.answer, error, moved, plan.again))
+            resumed = plan.resumed
+            unsure = resumed is not None and resumed.record.run in broken
+            replies.append(Reply(plan.answer, error, moved, plan.again or unsure, None if unsure else resumed))
             for one in moved:
                 self._keep(one.loaded)
                 if self.behind is not None:
@@ -316,7 +324,7 @@ class Mover:
         Those that they set in turn are not among them, so this ends.
         """
         last = loaded.snapshot.serial
-        while not loaded.snapshot.paused and (timer := _first_due(loaded.snapshot, at, last)) is not None:
+        while not loaded.snapshot.paused and (timer := first_due(loaded.snapshot, at, last)) is not None:
             loaded = self.tell(plan, loaded, Elapsed(timer.number), NOBODY)[0]
         return loaded
 
@@ -390,9 +398,3 @@ class Mover:
 
 def _changes(plans: list[Plan | BaseException]) -> Iterator[tuple[Plan, Change | Work]]:
     return ((plan, change) for plan in plans if isinstance(plan, Plan) for change in plan.changes)
-
-
-def _first_due(snapshot: Snapshot[Any], at: int, last: int) -> Timer | None:
-    """The earliest of the timers up to number `last` that were due by `at` (µs)."""
-    due = (timer for timer in snapshot.timers if timer.number <= last and to_micros(timer.due) <= at)
-    return min(due, key=lambda timer: timer.due, default=None)

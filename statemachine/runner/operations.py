@@ -9,6 +9,7 @@ import msgspec
 
 from persistence import AnswerRecord, Change, Journal, Query
 from statemachine.runner.clock import from_micros, to_micros
+from statemachine.runner.halting import Hold
 from statemachine.runner.mover import Mover, Plan
 from statemachine.runner.recording import NOBODY, Asked
 
@@ -63,6 +64,7 @@ class Health:
         waiting: When the oldest of them was put, UTC.
         file: Bytes of the database.
         log: Bytes of its write-ahead log that are in use.
+        holds: What a person holds back.
     """
 
     owner: str | None
@@ -75,6 +77,7 @@ class Health:
     waiting: datetime | None
     file: int
     log: int
+    holds: tuple[Hold, ...] = ()
 
 
 def health(journal: Journal, now: datetime) -> Health:
@@ -93,4 +96,5 @@ def health(journal: Journal, now: datetime) -> Health:
         waiting=from_micros(inbox[0].at) if inbox else None,
         file=file,
         log=log,
+        holds=tuple(map(Hold.of, journal.holds())),
     )

@@ -13,15 +13,17 @@ from statemachine.errors import AlreadySent, AlreadyStarted, NoSuchRun, NotAnswe
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
+from statemachine.runner.halting import Work
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.operations import PruneBody
+from statemachine.runner.recording import Asked
 from statemachine.runner.requests import StartBody
 from statemachine.runner.resends import same_event
 from statemachine.runner.stored import digest
 from statemachine.runner.views import Plain, Receipt
 
 _POLL = 0.02
-_VERB_PATIENCE = 30.0
+PATIENCE = 30.0
 """Seconds a client waits for the owner's answer to a verb."""
 
 
@@ -97,15 +99,21 @@ class Post:
         nonce = self._body.clock.nonce()
         name = str(told.__struct_config__.tag)
         put = await self._put(run, nonce, "command", name, raw, connection=None, actor=told.actor, reason=told.reason)
-        await self.answer(run, put.number, _VERB_PATIENCE)
+        await self.answer(run, put.number, PATIENCE)
 
     async def prune(self, body: PruneBody) -> Pruned:
         """Put a prune and wait for what was removed. Raises Refused, NotAnswered."""
         raw, nonce = msgspec.json.encode(body), self._body.clock.nonce()
         put = await self._put("", nonce, "command", "prune", raw, connection=None, actor=None)
-        await self.answer("", put.number, _VERB_PATIENCE)
+        await self.answer("", put.number, PATIENCE)
         message = await self._body.io(lambda: self._body.journal.message(put.number))
         return msgspec.json.decode(message.answer if message else b"{}", type=Pruned)
+
+    async def keep(self, verb: str, work: Work, asked: Asked, timeout: float) -> None:
+        """Put a hold or a release and wait for the answer. Raises Refused, NotAnswered."""
+        raw, nonce = msgspec.json.encode(work), self._body.clock.nonce()
+        put = await self._put("", nonce, "command", verb, raw, connection=None, actor=asked.actor, reason=asked.reason)
+        await self.answer("", put.number, timeout)
 
     async def _hosted(self, run: str, event: object) -> Hosted:
         """The run's workflow; where its start is still queued, one that declares the event."""

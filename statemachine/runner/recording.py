@@ -12,7 +12,7 @@ from statemachine.commands import Command, Send
 from statemachine.inputs import Elapsed, Failed, Input, Lost, Received, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.runner.clock import to_micros
 from statemachine.runner.hosted import Hosted
-from statemachine.snapshot import Snapshot
+from statemachine.snapshot import Snapshot, Timer
 
 Sender = Callable[[Snapshot[Any]], str | None]
 """Says where what a run sends comes from, as W3C `traceparent`."""
@@ -125,3 +125,9 @@ def messages_of(
         )
         for command in sends
     )
+
+
+def first_due(snapshot: Snapshot[Any], at: int, last: int) -> Timer | None:
+    """The earliest of the timers up to number `last` that were due by `at` (µs)."""
+    due = (timer for timer in snapshot.timers if timer.number <= last and to_micros(timer.due) <= at)
+    return min(due, key=lambda timer: timer.due, default=None)

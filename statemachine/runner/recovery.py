@@ -15,12 +15,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 
 import attrs
+import msgspec
 
-from persistence import AttemptRecord, Change, LiveGroup, RunRecord
+from persistence import AttemptRecord, Change, HoldRecord, LiveGroup, RunRecord
 from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
+from statemachine.runner.halting import take_queued
+from statemachine.runner.holds import Holds
 from statemachine.runner.mover import Loaded, Mover, Plan
 
 log = logging.getLogger("statemachine")
@@ -56,6 +60,9 @@ class Recovery:
 
     def __init__(self, mover: Mover) -> None:
         compare(mover)
+        _see_holds(mover)
+        self._holds = Holds()
+        self._holds.load(mover.journal)
         self._known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
         self._mark = self._known.pop((_MARK, 0), None)
         for run, visit in self._known:
@@ -94,9 +101,12 @@ class Recovery:
                 return
 
     def _judge(self, mover: Mover, found: Recovered, loaded: Loaded, what: _Running) -> None:
-        run, paused = loaded.record.run, loaded.snapshot.paused
+        run, held = loaded.record.run, what.undo and self._holds.whole(loaded.hosted.definition) is not None
+        paused = loaded.snapshot.paused or held
         step = loaded.hosted.steps.get(what.step)
         died, crashes = self._deaths(run, what, paused=paused)
+        if not what.undo and self._holds.under(loaded.hosted.definition, what.step, what.since):
+            return
         lost = Lost(what.step, what.visit, crashes, what.undo)
         if step is not None and step.spec.kind == "at-most-once" and not what.undo:
             found.lost.append((run, lost))
@@ -131,6 +141,27 @@ class Recovering:
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         plan.answer = self.recovery.page(mover, plan)
+
+
+def _see_holds(mover: Mover) -> None:
+    """See what is held, with what was asked for while nobody owned the journal; say which holds have come to nothing.
+
+    A workflow that was renamed since is held under its new name, too.
+    """
+    take_queued(mover)
+    rows = {(one.workflow, one.step): one for one in mover.journal.holds()}
+    renamed: list[HoldRecord] = []
+    for (workflow, step), one in rows.items():
+        hosted = mover.workflows.get(workflow)
+        if hosted is None:
+            continue
+        if step and step not in hosted.steps:
+            log.warning("Step %s of %s is held, and this version has no such step: it holds nothing", step, workflow)
+        if (hosted.definition.name, step) not in rows:
+            renamed.append(msgspec.structs.replace(one, workflow=hosted.definition.name))
+    if renamed:
+        mover.journal.commit(mover.epoch, [Change(holds=tuple(renamed))])
+    mover.holds.load(mover.journal)
 
 
 def compare(mover: Mover) -> None:
@@ -179,6 +210,8 @@ class _Running:
     step: str
     visit: int
     undo: bool
+    since: datetime | None = None
+    """Since when a step is pending."""
 
     @property
     def counted_as(self) -> str:
@@ -190,7 +223,7 @@ def _running(loaded: Loaded) -> Iterator[_Running]:
     snapshot = loaded.snapshot
     for pending in snapshot.pending:
         if not pending.waiting and not pending.incident:
-            yield _Running(pending.step, pending.visit, undo=False)
+            yield _Running(pending.step, pending.visit, undo=False, since=pending.since)
     undoing = snapshot.undoing
     if undoing is not None and not undoing.waiting and not undoing.incident:
         yield _Running(snapshot.undo[-1].step, undoing.visit, undo=True)

@@ -25,7 +25,9 @@ from statemachine.errors import (
     UndeclaredEvent,
 )
 from statemachine.inputs import Begin, Cancel, Input, Kill, Pause, Received, Resolve, Resume, Succeeded, Undone
+from statemachine.runner import halting
 from statemachine.runner.clock import from_micros, to_micros
+from statemachine.runner.halting import HoldingBack, Releasing
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.mover import Loaded, Mover, Plan
 from statemachine.runner.operations import PruneBody, Pruning
@@ -95,6 +97,8 @@ class Sending:
     asked: Asked
     at: int | None = None
     """When it was acknowledged, µs; None: it is, when it commits."""
+    permit: int = -1
+    """It waited for a release, and may go in front of all else unless something was held since: see `Holds.added`."""
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
@@ -110,6 +114,8 @@ class Sending:
                     plan.changes.append(_answered(self.asked, seen.verdict))
                 return
         loaded = mover.load(self.run, plan)
+        if self.permit != mover.holds.added and not loaded.record.over:
+            mover.holds.check(self.run, loaded.hosted.definition)
         occurrence = self._occurrence(mover, loaded.hosted)
         loaded = mover.overdue(plan, loaded, to_micros(occurrence.at) if occurrence.at else 0)
         self._room(loaded)
@@ -174,7 +180,9 @@ class Deadlines:
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
-        mover.overdue(plan, mover.load(self.run, plan), to_micros(mover.clock.now()))
+        loaded = mover.load(self.run, plan)
+        if mover.holds.whole(loaded.hosted.definition) is None:
+            mover.overdue(plan, loaded, to_micros(mover.clock.now()))
 
 
 @attrs.frozen(eq=False)
@@ -235,10 +243,13 @@ class Transacting:
     run: str
     work: Callable[[Any, Snapshot[Any]], Succeeded | Undone]
     """Does it: `(connection, the run)`."""
+    step: str = ""
+    """The step that it is an attempt of; empty for an undo."""
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         loaded = mover.load(self.run, plan)
+        mover.holds.check(self.run, loaded.hosted.definition, self.step)
 
         def do(connection: Any) -> Change:
             told = self.work(connection, loaded.snapshot)
@@ -292,7 +303,9 @@ class StartBody(msgspec.Struct, frozen=True):
     priority: int = 0
 
 
-def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | Commanding | Pruning:
+def from_message(
+    mover: Mover, message: MessageRecord, permit: int = -1
+) -> Starting | Sending | Commanding | Pruning | HoldingBack | Releasing:
     """The request that a message in the inbox stands for.
 
     Raises:
@@ -309,12 +322,14 @@ def from_message(mover: Mover, message: MessageRecord) -> Starting | Sending | C
     )
     raw = opened(message.body)
     if message.kind == "event":
-        return Sending(message.run, message.name, msgspec.Raw(raw), asked, at=message.at)
+        return Sending(message.run, message.name, msgspec.Raw(raw), asked, message.at, permit)
     if message.kind == "start":
         body = msgspec.json.decode(raw, type=StartBody)
         hosted = mover.workflows.named(body.workflow)
         data = hosted.stored.codec.decode(bytes(body.data), hosted.definition.code.data)
         return Starting(message.run, hosted, data, body.tags, asked, body.priority)
+    if message.name in halting.VERBS:
+        return halting.of_message(message.name, raw, asked)
     if message.name == "prune":
         return Pruning(msgspec.json.decode(raw, type=PruneBody), asked)
     told = msgspec.json.decode(raw, type=Cancel | Kill | Pause | Resume | Resolve)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,21 +26,25 @@ from statemachine.events import Call
 from statemachine.inputs import Failed, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.runner.attempts import (
     Attempt,
+    Attempting,
     Raised,
     StepCancelled,
     StepTimeout,
-    contained,
+    after_it,
+    called,
     contained_later,
     failure_told,
+    in_turn,
+    undoing,
 )
 from statemachine.runner.clock import Clock
+from statemachine.runner.holds import HeldBack, Holds, Kept
 from statemachine.runner.hosted import Hosted, Work
 from statemachine.runner.line import Lines
 from statemachine.runner.logs import fields
 from statemachine.runner.observing import Guarded
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
-from statemachine.runner.turns import Lane
 from statemachine.runner.writer import Writer
 from statemachine.snapshot import Snapshot
 
@@ -49,20 +53,20 @@ FAREWELL = 5.0
 """Seconds that a cancelled step is given to end when the runner closes."""
 FIRST = sys.maxsize
 """The priority of an undo: what is to be given back waits for nobody."""
-Attempting = Callable[[Attempt], Coroutine[Any, Any, None]]
 
 
 class Steps:
     """See the module."""
 
     def __init__(
-        self, writer: Writer, clock: Clock, threads: int, lines: Lines, observer: Guarded | None = None
+        self, writer: Writer, clock: Clock, threads: int, lines: Lines, *, holds: Holds, observer: Guarded | None = None
     ) -> None:
         self._writer = writer
         self._lines = lines
         self._clock = clock
         self._observer = observer
         self._threads = Threads(threads)
+        self.kept = Kept(holds)
         self._running: dict[tuple[str, int], Attempt] = {}
         self._waiting: list[Callable[[], None]] | None = None
         self._closing = False
@@ -85,11 +89,13 @@ class Steps:
         there = self._running.get((snapshot.run, command.visit))
         if there is not None and there.number == command.attempt and not there.undo and not there.told:
             return
+        if self.kept.keep(hosted.definition, snapshot.run, command.visit, command.step):
+            return
         line = self._lines.of(hosted.definition.name)
         work: Attempting = partial(self._forward, hosted, snapshot, command)
         lane = line.lane(command.step)
         if lane is not None:
-            work = partial(_in_turn, lane, work)
+            work = partial(in_turn, lane, work)
         line.join()
         attempt = Attempt(command.attempt, undo=False, priority=snapshot.priority, line=line)
         self._begin(snapshot.run, command.visit, attempt, work)
@@ -102,11 +108,14 @@ class Steps:
         there = self._running.get((snapshot.run, command.visit))
         if there is not None and there.undo and there.number == command.attempt and not there.told:
             return
+        if self.kept.keep(hosted.definition, snapshot.run, command.visit, ""):
+            return
         work = partial(self._back, hosted, snapshot, command)
         self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=True, priority=FIRST), work)
 
     def cancel(self, run: str, command: CancelStep) -> None:
         """Cancel an attempt; the run is told when it has ended."""
+        self.kept.drop(run, command.visit)
         there = self._running.get((run, command.visit))
         if there is None or there.undo:
             self._writer.tell(Telling(run, Stopped(command.visit)))
@@ -121,7 +130,7 @@ class Steps:
 
     def _begin(self, run: str, visit: int, attempt: Attempt, work: Attempting) -> None:
         before = self._running.get((run, visit))
-        begun = work(attempt) if before is None else _after(before, attempt, work)
+        begun = work(attempt) if before is None else after_it(before, attempt, work)
         attempt.task = asyncio.get_running_loop().create_task(begun)
         self._running[(run, visit)] = attempt
         attempt.task.add_done_callback(lambda _: self._ended(run, visit, attempt))
@@ -135,6 +144,13 @@ class Steps:
                 self._writer.tell(Telling(run, Stopped(visit)))
         elif (error := attempt.task.exception()) is not None:
             log.error("An attempt ended in an error of the runner", exc_info=error)
+
+    def _put_back(self, hosted: Hosted, run: str, visit: int, step: str, attempt: Attempt) -> bool:
+        """Keep an attempt whose turn has come from beginning, if it is held."""
+        held = self.kept.keep(hosted.definition, run, visit, step)
+        if held and self._running.get((run, visit)) is attempt:
+            del self._running[run, visit]
+        return held
 
     def _tell(self, attempt: Attempt, run: str, told: Succeeded | Failed | Undone | UndoFailed) -> None:
         attempt.told = True
@@ -153,6 +169,9 @@ class Steps:
         pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
         base = pending.base if pending.moved else snapshot.data
         await self._room(step, work, attempt)
+        if self._put_back(hosted, snapshot.run, command.visit, step.name, attempt):
+            self._leave_room(step, work)
+            return
         attempt.begin()
         if self._observer is not None:
             work = self._observer.begins(snapshot, command, self._clock.now(), work)
@@ -175,6 +194,21 @@ class Steps:
         """Wait until there is a thread for a sync function: its time begins when it does."""
         if not work.later and step.kind != "transactional":
             await self._threads.room(attempt.priority)
+
+    def _leave_room(self, step: StepSpec, work: Work) -> None:
+        if not work.later and step.kind != "transactional":
+            self._threads.vacate()
+
+    async def _in_commit(self, hosted: Hosted, visit: int, request: Transacting, attempt: Attempt) -> None:
+        """Have it done in a commit, unless it is held by then."""
+        while True:
+            try:
+                await asyncio.shield(self._writer.ask(request, must=True))
+            except HeldBack:
+                if self._put_back(hosted, request.run, visit, request.step, attempt):
+                    return
+            else:
+                return
 
     def _patience(self, step: StepSpec, since: datetime | None) -> tuple[float, datetime]:
         """Seconds this attempt may take, and until when."""
@@ -273,13 +307,13 @@ class Steps:
                 raise RefusedVerb(run, "record the transaction of", "nobody waits for it any more")
             base = pending.base if pending.moved else snapshot.data
             began = self._clock.now()
-            told = self._success(hosted, run, step, command, base=base, result=_called(call, connection))
+            told = self._success(hosted, run, step, command, base=base, result=called(call, connection))
             if isinstance(told, Failed):
                 raise NotStored(run, f"result of {step.name}", told.failure.message)
             return msgspec.structs.replace(told, took=self._seconds(began))
 
         try:
-            await asyncio.shield(self._writer.ask(Transacting(run, work), must=True))
+            await self._in_commit(hosted, command.visit, Transacting(run, work, step.name), attempt)
         except (RefusedVerb, RunnerClosed):
             return
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
@@ -296,6 +330,9 @@ class Steps:
             return
         data = hosted.undo_data(snapshot)
         await self._room(step, work, attempt)
+        if self._put_back(hosted, snapshot.run, command.visit, "", attempt):
+            self._leave_room(step, work)
+            return
         if self._observer is not None:
             work = self._observer.begins(snapshot, command, self._clock.now(), work)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
@@ -304,8 +341,8 @@ class Steps:
         )
         try:
             if step.kind == "transactional":
-                undoing = _undoing(command.visit, work.function, data, call)
-                await asyncio.shield(self._writer.ask(Transacting(snapshot.run, undoing), must=True))
+                request = Transacting(snapshot.run, undoing(command.visit, work.function, data, call))
+                await self._in_commit(hosted, command.visit, request, attempt)
                 return
             await self._perform(attempt, work, undo.timeout, deadline, data, call)
         except (RefusedVerb, RunnerClosed):
@@ -341,41 +378,3 @@ class Steps:
         if left:
             await asyncio.wait({attempt.task for attempt in left}, timeout=FAREWELL)
         self._threads.close()
-
-
-async def _in_turn(lane: Lane, work: Attempting, attempt: Attempt) -> None:
-    """Do the work when its turn has come."""
-    attempt.turn = await lane.turn(attempt.priority)
-    try:
-        await work(attempt)
-    finally:
-        attempt.turn.leave()
-
-
-async def _after(before: Attempt, attempt: Attempt, work: Attempting) -> None:
-    """Do the work once an earlier attempt of the visit has ended, however it was asked to hurry."""
-    cancelled: asyncio.CancelledError | None = None
-    while not before.task.done():
-        try:
-            await asyncio.wait({before.task})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    await work(attempt)
-
-
-def _called(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a transactional step. Raises Raised."""
-    try:
-        return contained(function, *arguments)
-    except Exception as error:
-        raise Raised(error) from error
-
-
-def _undoing(visit: int, function: Callable[..., Any], data: Any, call: Call) -> Callable[[Any, Snapshot[Any]], Undone]:
-    def work(connection: Any, _snapshot: Snapshot[Any]) -> Undone:
-        _called(function, data, connection, call)
-        return Undone(visit)
-
-    return work

@@ -38,6 +38,10 @@ class Threads:
         """Wait until a thread is free for the `submit` that has to follow; a higher priority waits less."""
         await self._room.turn(priority)
 
+    def vacate(self) -> None:
+        """The thread that was waited for is not needed."""
+        self._room.leave()
+
     def submit(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Call a function in a thread; `room` was waited for. Cancelling the future does not reach the thread."""
         loop = asyncio.get_running_loop()

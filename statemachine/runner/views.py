@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import attrs
 
-from persistence import EntryRecord, RunRecord
+from persistence import EntryRecord, HoldRecord, RunRecord
 from statemachine.runner.clock import from_micros
+from statemachine.runner.halting import Hold
+from statemachine.runner.holds import EVERYTHING
 from statemachine.runner.mover import Moved
 from statemachine.snapshot import Done, Failure, Incident, Snapshot, Status, Timer
 from statemachine.turn import step_key
@@ -85,10 +87,15 @@ class RunView(Generic[D]):
     seq: int
     started: datetime
     updated: datetime
+    held_back: tuple[Hold, ...] = ()
+    """What a person holds back of it: its workflow, or a step that it waits for."""
 
     @classmethod
-    def of(cls, record: RunRecord, snapshot: Snapshot[Any]) -> RunView[Any]:
+    def of(cls, record: RunRecord, snapshot: Snapshot[Any], holds: Sequence[HoldRecord] = ()) -> RunView[Any]:
         """From a run's record and its snapshot, decoded."""
+        names = {EVERYTHING, record.workflow, snapshot.workflow}
+        steps = {"", *(pending.step for pending in snapshot.pending)}
+        stands = [one for one in holds if one.workflow in names and one.step in steps and not snapshot.over]
         return cls(
             id=record.run,
             workflow=record.workflow,
@@ -112,6 +119,7 @@ class RunView(Generic[D]):
             seq=record.seq,
             started=from_micros(record.started),
             updated=from_micros(record.updated),
+            held_back=tuple(map(Hold.of, stands)),
         )
 
 

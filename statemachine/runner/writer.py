@@ -17,7 +17,7 @@ import attrs
 
 from persistence import Busy, JournalError, Stale, Unwritable
 from statemachine.errors import RefusedVerb, RunnerClosed
-from statemachine.runner.mover import Moved, Mover, Reply, Request
+from statemachine.runner.mover import Loaded, Moved, Mover, Reply, Request
 from statemachine.runner.observing import Guarded
 from statemachine.runner.threads import Threads
 from statemachine.runner.waiting import NotRecovered
@@ -54,6 +54,7 @@ class Writer:
         mover: Mover,
         perform: Callable[[Moved], None],
         lost: Callable[[BaseException], None],
+        resume: Callable[[Loaded], None],
         *,
         inline: bool,
         observer: Guarded | None = None,
@@ -61,6 +62,7 @@ class Writer:
         self.mover = mover
         self._perform = perform
         self._lost = lost
+        self._resume = resume
         self._observer = observer
         self._queue: deque[_Waiting] = deque()
         self._patient: dict[str, list[_Waiting]] = {}
@@ -174,6 +176,8 @@ class Writer:
                 if self._patient:
                     self._queue.extend(self._patient.pop(moved.loaded.record.run, ()))
                 self._perform(moved)
+            if reply.resumed is not None:
+                self._resume(reply.resumed)
         self._requeue(again)
         return troubled
 
