@@ -34,6 +34,7 @@ from persistence.records import (
     Pruned,
     Query,
     RunRecord,
+    SavedRecord,
     SeenRecord,
     ShelfRecord,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "Query",
     "RunRecord",
     "SQLiteJournal",
+    "SavedRecord",
     "Sealed",
     "SealedCodec",
     "SeenRecord",

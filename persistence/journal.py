@@ -19,6 +19,7 @@ from persistence.records import (
     Pruned,
     Query,
     RunRecord,
+    SavedRecord,
     SeenRecord,
     ShelfRecord,
 )
@@ -132,6 +133,14 @@ class Journal(Protocol):
 
     def shelves(self) -> list[ShelfRecord]:
         """How much is kept for other runs, by shelf."""
+        ...
+
+    def saved(self, run: str, visit: int) -> SavedRecord | None:
+        """What a step has saved last, as of this visit."""
+        ...
+
+    def saves(self) -> list[tuple[str, int]]:
+        """`(run, visit)` of all that is saved, in their order."""
         ...
 
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:

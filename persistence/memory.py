@@ -27,6 +27,7 @@ from persistence.records import (
     Pruned,
     Query,
     RunRecord,
+    SavedRecord,
     SeenRecord,
     ShelfRecord,
 )
@@ -162,6 +163,10 @@ class MemoryJournal:
             store.hold(hold)
         for released in change.released:
             store.holds.pop(released, None)
+        for saved in change.saved:
+            store.saved[saved.run, saved.visit] = saved
+        for dropped in change.dropped:
+            store.saved.pop(dropped, None)
 
     def _post(self, change: Change) -> None:
         store = self._store
@@ -332,6 +337,15 @@ class MemoryJournal:
         """See `Journal.shelves`."""
         with self._store.lock:
             return self._store.shelves.all()
+
+    def saved(self, run: str, visit: int) -> SavedRecord | None:
+        """See `Journal.saved`."""
+        return self._store.saved.get((run, visit))
+
+    def saves(self) -> list[tuple[str, int]]:
+        """See `Journal.saves`."""
+        with self._store.lock:
+            return sorted(self._store.saved)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

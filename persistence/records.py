@@ -162,6 +162,15 @@ class ShelfRecord(msgspec.Struct, frozen=True, kw_only=True):
     """When the oldest of them was recorded."""
 
 
+class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step has saved of its progress, for its next attempt: the last of a visit, and only that."""
+
+    run: str
+    visit: int
+    at: int
+    value: bytes
+
+
 class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on message `number`."""
 
@@ -173,7 +182,7 @@ class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One transition, all or nothing. `expected` is the run's `seq` before it; -1: the run must not exist yet.
 
-    A change with `run` None only answers messages, notes attempts, or holds and releases work.
+    A change with `run` None only answers messages, notes attempts, saves progress, or holds and releases work.
     """
 
     run: RunRecord | None = None
@@ -192,6 +201,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     that a key which was put there twice counts twice until its first time would be out."""
     released: tuple[tuple[str, str], ...] = ()
     """`(workflow, step)` of holds that end; harmless where there is none."""
+    saved: tuple[SavedRecord, ...] = ()
+    """Each in place of what its visit had saved before."""
+    dropped: tuple[tuple[str, int], ...] = ()
+    """`(run, visit)` of what was saved and is needed no more."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from persistence.records import (
     Pruned,
     Query,
     RunRecord,
+    SavedRecord,
     SeenRecord,
 )
 from persistence.shelf import Shelves
@@ -40,6 +41,7 @@ class Store:
         self.attempts: dict[tuple[str, int], AttemptRecord] = {}
         self.holds: dict[tuple[str, str], HoldRecord] = {}
         self.shelves = Shelves()
+        self.saved: dict[tuple[str, int], SavedRecord] = {}
         self.epoch = 0
         self.owner: object = None
         """The handle that owns it."""
@@ -90,6 +92,8 @@ class Store:
             gone = self.messages.pop(number)
             if self.numbers.get((gone.run, gone.id, gone.kind)) == number:
                 del self.numbers[gone.run, gone.id, gone.kind]
+        for visit in [visit for visit in self.saved if visit[0] in runs]:
+            del self.saved[visit]
         for name in ids:
             del self.gone[name]
             del self.seen[name]

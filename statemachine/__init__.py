@@ -10,6 +10,7 @@ import importlib
 import typing
 
 from statemachine import _clash as _clash
+from statemachine.calls import Call
 from statemachine.data import evolve
 from statemachine.definition import Definition
 from statemachine.errors import (
@@ -36,7 +37,7 @@ from statemachine.errors import (
     UndeclaredEvent,
     UnknownWorkflow,
 )
-from statemachine.events import Call, Connection, Event, Moment, Outbox
+from statemachine.events import Connection, Event, Moment, Outbox
 from statemachine.redacted import Redacted, redacted
 from statemachine.retry import Retry
 from statemachine.states import Compound, History, Parallel, State

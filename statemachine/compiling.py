@@ -86,6 +86,7 @@ class _Compiler:
         self.events: dict[str, type[Event]] = {}
         self.event_names: dict[str, str] = {}
         self.results: dict[str, Any] = {}
+        self.saves: dict[str, Any] = {}
         self.exceptions: dict[str, type[BaseException]] = {}
         self.entries: dict[str, list[tuple[str, ...]]] = {}
         self.exits: dict[str, list[tuple[str, ...]]] = {}
@@ -116,6 +117,7 @@ class _Compiler:
                 data=self.line.data,
                 events=self.events,
                 results=self.results,
+                saves=self.saves,
                 exceptions=self.exceptions,
                 refusals=self.functions.refusals,
             ),
@@ -321,6 +323,9 @@ class _Compiler:
             effect=work.effect,
         )
         self.steps.append(step)
+        saves = self.functions.saves(work)
+        if saves is not None:
+            self.saves[step.name] = saves
         self._arms(source, (step.succeeded_event,), work.to, declared=step.name, place=work.place)
         for arm, to in enumerate(work.error.values()):
             self._arms(source, (step.error_event(arm),), to, declared=step.name, place=work.place)

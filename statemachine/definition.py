@@ -184,6 +184,8 @@ class Code:
     """Event name -> type."""
     results: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     """Step name -> type of what it returns, for steps with `into`."""
+    saves: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    """Step name -> type of what it saves while it works, for steps that do."""
     exceptions: Mapping[str, type[BaseException]] = attrs.field(factory=dict[str, type[BaseException]])
     refusals: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Guard function -> the sentence its docstring gives as the reason of a refusal."""

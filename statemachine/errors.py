@@ -26,6 +26,7 @@ StateMachineError
 │   ├── NotOver                   … it has not ended in the time given
 │   ├── NotAnswered               … the process that moves it has not answered in the time given
 │   ├── RunHeld                   … no workflow here can move it
+│   ├── CannotSave                … a step has nowhere to save its progress
 │   ├── NotStored                 … a value does not come back equal
 │   └── TooLarge                  … a value is larger than the limit
 ├── UnknownWorkflow               a workflow that was not given to this runner
@@ -296,6 +297,13 @@ class RunHeld(RunError):
         self.workflow = workflow
         self.reason = reason
         super().__init__(run, f"Run {run!r} is held: {reason}. Deploy a version of {workflow} that fits, or kill it.")
+
+
+class CannotSave(RunError):
+    """A step saves what it cannot: it did not say so, or nobody waits for this attempt any more."""
+
+    def __init__(self, run: str, step: str, reason: str) -> None:
+        super().__init__(run, f"Run {run!r}: step {step} cannot save: {reason}.")
 
 
 class NotStored(RunError):

@@ -1,11 +1,10 @@
-"""What passes between a workflow and the world: events, and what functions may ask for (call, connection, outbox)."""
+"""What passes between a workflow and the world: events, and what functions may ask for (connection, moment, outbox)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Protocol, dataclass_transform
 
-import attrs
 import msgspec
 
 from statemachine.scope import Scope
@@ -69,25 +68,6 @@ def event_name(kind: type[Event]) -> str:
 def former_names(kind: type[Event]) -> tuple[str, ...]:
     """Names an event type was stored as before."""
     return kind.__former_names__
-
-
-@attrs.frozen
-class Call:
-    """What a step or an undo may know of its own attempt; the defaults are for tests.
-
-    Attributes:
-        key: The idempotency key: the same over attempts and restarts, and no other visit's.
-        run: The run's id.
-        attempt: Counted from 1.
-        undoes: In an undo, the key that its step had.
-        deadline: Until when this attempt may take, UTC.
-    """
-
-    key: str = "test"
-    run: str = "test"
-    attempt: int = 1
-    undoes: str = ""
-    deadline: datetime | None = None
 
 
 class Connection(Protocol):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from statemachine.definition import Function
+from statemachine.errors import BrokenStep
 from statemachine.signatures import Bound, Reader
+from statemachine.steps import Work
+from statemachine.storable import check_type
 
 
 class Functions:
-    """What a definition's names stand for. Each method gives the name of a function, and raises BrokenFunction."""
+    """What a definition's names stand for. Each method that adds one gives its name, and raises BrokenFunction."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
@@ -52,6 +55,19 @@ class Functions:
     def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any) -> str:
         """A step, or an undo, which returns None."""
         return self._add("step", function, self.reader.step(function, transactional=transactional, returns=returns))
+
+    def saves(self, work: Work) -> Any:
+        """The type of what a step saves while it works; None when it says nothing of that. Raises BrokenStep."""
+        function = cast("Callable[..., Any]", work.function)
+        kind = self.reader.saves(function)
+        undone = None if work.undo is None else self.reader.saves(work.undo)
+        if undone is not None or (kind is not None and work.transactional):
+            what = "an undo" if undone is not None else "a transactional step"
+            reason = f"{function.__name__}: {what} saves nothing while it works; annotate Call alone"
+            raise BrokenStep(self.reader.workflow, None, reason, work.place)
+        if kind is not None:
+            check_type(self.reader.workflow, kind, f"what {function.__name__} saves")
+        return kind
 
     def _add(self, role: str, function: Callable[..., Any], bound: Bound) -> str:
         known = self._names.get((role, id(function)))

@@ -1,7 +1,7 @@
 """The hash of a definition: what a run was made under, compared when a new version of a workflow meets old runs.
 
-It covers the structure, the qualified names of guards and handlers, and the schemas of data, events and results. It
-does not cover bytecode, docstrings, module paths, retries and timeouts: those may change under a run.
+It covers the structure, the qualified names of guards and handlers, and the schemas of data, events, results and what
+steps save. It does not cover bytecode, docstrings, module paths, retries and timeouts: those may change under a run.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def hash_of(definition: Definition) -> str:
         "events": {name: schema(kind) for name, kind in sorted(code.events.items())},
         "results": {name: schema(kind) for name, kind in sorted(code.results.items())},
     }
+    if code.saves:
+        types["saves"] = {name: schema(kind) for name, kind in sorted(code.saves.items())}
     raw = msgspec.json.encode([structure, types], order="deterministic")
     return hashlib.sha256(raw).hexdigest()[:16]
 

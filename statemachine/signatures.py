@@ -16,9 +16,10 @@ from typing import Any
 
 import attrs
 
+from statemachine.calls import Call
 from statemachine.definition import Function, unscoped
 from statemachine.errors import BrokenFunction
-from statemachine.events import Call, Moment, Outbox
+from statemachine.events import Moment, Outbox
 from statemachine.steps import seconds
 from statemachine.storable import say
 
@@ -110,12 +111,21 @@ class Reader:
         self._takes(read, read.parameters[0], self.data)
         if transactional:
             self._connects(read)
-        if with_call:
+        if with_call and typing.get_origin(self._hint(read, read.parameters[-1])) is not Call:
             self._takes(read, read.parameters[-1], Call)
         self._returns(read, returns)
         if with_call:
             return _bound(read, lambda call: call)
         return _bound(read, lambda call: _without_call(call, transactional=transactional))
+
+    def saves(self, function: Callable[..., Any]) -> Any:
+        """What a step says that it saves, as `Call[X]`; None when it does not say."""
+        read = self._read(function, method=True)
+        for name in read.parameters:
+            given = self._hint(read, name)
+            if typing.get_origin(given) is Call:
+                return typing.get_args(given)[0]
+        return None
 
     def result(self, function: Callable[..., Any]) -> Any:
         """What a step says that it returns; Any when it does not say."""

@@ -8,7 +8,8 @@ from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack, ov
 
 import attrs
 
-from statemachine.events import Call, Connection
+from statemachine.calls import Call
+from statemachine.events import Connection
 from statemachine.retry import Retry
 from statemachine.states import D, QuietArms, State, Targets, W, note, place
 
@@ -183,11 +184,13 @@ class StepOf(Taking):
     @overload
     def __call__(self, function: Callable[[W, D], Awaited[D]]) -> Step[D, Callable[[D], Awaited[D]]]: ...
     @overload
-    def __call__(self, function: Callable[[W, D, Call], Awaited[D]]) -> Step[D, Callable[[D, Call], Awaited[D]]]: ...
+    def __call__(
+        self, function: Callable[[W, D, Call[Any]], Awaited[D]]
+    ) -> Step[D, Callable[[D, Call[Any]], Awaited[D]]]: ...
     @overload
     def __call__(self, function: Callable[[W, D], D]) -> Step[D, Callable[[D], D]]: ...
     @overload
-    def __call__(self, function: Callable[[W, D, Call], D]) -> Step[D, Callable[[D, Call], D]]: ...
+    def __call__(self, function: Callable[[W, D, Call[Any]], D]) -> Step[D, Callable[[D, Call[Any]], D]]: ...
     def __call__(self, function: Any) -> Any:
         """Note it."""
         return self._take(function)
@@ -199,11 +202,13 @@ class StepOver(Taking, Generic[D, R]):
     @overload
     def __call__(self, function: Callable[[W, D], Awaited[R]]) -> Step[D, Callable[[D], Awaited[R]]]: ...
     @overload
-    def __call__(self, function: Callable[[W, D, Call], Awaited[R]]) -> Step[D, Callable[[D, Call], Awaited[R]]]: ...
+    def __call__(
+        self, function: Callable[[W, D, Call[Any]], Awaited[R]]
+    ) -> Step[D, Callable[[D, Call[Any]], Awaited[R]]]: ...
     @overload
     def __call__(self, function: Callable[[W, D], R]) -> Step[D, Callable[[D], R]]: ...
     @overload
-    def __call__(self, function: Callable[[W, D, Call], R]) -> Step[D, Callable[[D, Call], R]]: ...
+    def __call__(self, function: Callable[[W, D, Call[Any]], R]) -> Step[D, Callable[[D, Call[Any]], R]]: ...
     def __call__(self, function: Any) -> Any:
         """Note it."""
         return self._take(function)

@@ -12,6 +12,7 @@ from persistence.records import (
     AttemptRecord,
     Change,
     Query,
+    SavedRecord,
     SeenRecord,
 )
 
@@ -106,6 +107,7 @@ class Commits(OpensJournals):
             answers=(AnswerRecord(number=queued.number, verdict="taken"),),
             messages=(a_message("sent"),),
             begun=(AttemptRecord(run="x", visit=1, step="hold", epoch=epoch),),
+            saved=(SavedRecord(run="x", visit=1, at=5, value=b"7"),),
         )
         failures = journal.commit(epoch, [start("a"), bad, start("b")])
         assert [type(failure) for failure in failures] == [type(None), Stale, type(None)]
@@ -116,6 +118,7 @@ class Commits(OpensJournals):
         assert journal.seen("x", "e") is None
         assert journal.inbox(0, 10) == [queued]
         assert journal.attempts() == []
+        assert journal.saves() == []
 
     def test_a_journal_line_is_written_once(self) -> None:
         """A change that writes a line which is there already fails as a whole, alone or among others."""

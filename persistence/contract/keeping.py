@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from persistence.contract.making import OpensJournals, a_message, an_entry, refused, start, step
 from persistence.errors import Fenced
-from persistence.records import AnswerRecord, Change, Pruned, Query, SeenRecord
+from persistence.records import AnswerRecord, Change, Pruned, Query, SavedRecord, SeenRecord
 
 
 class Keeping(OpensJournals):
@@ -31,6 +31,8 @@ class Keeping(OpensJournals):
         waiting = journal.put(a_message("waiting", "old"))
         journal.commit(epoch, [Change(answers=(AnswerRecord(number=told.number, verdict="refused"),))])
         journal.commit(epoch, [step("young", over=True, updated=9_000)])
+        kept = [SavedRecord(run=run, visit=1, at=5, value=b"7") for run in ("old", "open")]
+        journal.commit(epoch, [Change(saved=tuple(kept))])
         expected = Pruned(runs=1, entries=1, messages=1)
         assert journal.prune(epoch, 5_000, 7_000, dry=True) == expected
         assert journal.run("old") is not None
@@ -38,6 +40,7 @@ class Keeping(OpensJournals):
         assert [run.run for run in journal.runs(Query())] == ["open", "young"]
         assert journal.runs(Query(tags={"k": "1"})) == []
         assert journal.entries("old") == []
+        assert journal.saves() == [("open", 1)]
         assert [(entry.run, entry.seq) for entry in journal.log(0, 9)] == [("young", 1), ("open", 1), ("young", 2)]
         assert journal.message(told.number) is None
         assert journal.message(waiting.number) == waiting

@@ -15,6 +15,7 @@ from persistence.records import (
     Change,
     LiveGroup,
     Query,
+    SavedRecord,
     SeenRecord,
 )
 
@@ -55,13 +56,16 @@ class Owners(OpensJournals):
         later = other.claim("quick", LEASE)
         assert later > epoch
         group = LiveGroup(workflow="loan", definition="d1", states=("review",), runs=1)
+        saved = SavedRecord(run="r", visit=1, at=5, value=b"7")
         for late in (
             lambda: journal.commit(epoch, [step()]),
+            lambda: journal.commit(epoch, [Change(saved=(saved,))]),
             lambda: journal.renew(epoch),
             lambda: journal.hold(epoch, group, "why"),
         ):
             assert "quick" in refused(Fenced, late)
         assert other.run("r") == a_run()
+        assert other.saves() == []
         assert other.commit(later, [step()]) == [None]
         journal.release(epoch)
         assert other.owner() == "quick"

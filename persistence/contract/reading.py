@@ -12,6 +12,7 @@ from persistence.records import (
     Change,
     LiveGroup,
     Query,
+    SavedRecord,
 )
 
 
@@ -72,6 +73,25 @@ class Reading(OpensJournals):
         assert journal.attempts() == [one, two]
         journal.commit(epoch, [Change(begun=(again,), ended=(("r", 2), ("r", 9)))])
         assert self.beside(journal).attempts() == [again]
+
+    def test_the_last_that_a_visit_saved_is_kept_until_it_is_dropped(self) -> None:
+        """Saved again, it is replaced; another visit's is its own; the run and its journal stay as they are."""
+        journal, epoch = self.owned(start())
+        first = SavedRecord(run="r", visit=1, at=5, value=b"6")
+        last = SavedRecord(run="r", visit=1, at=9, value=b"\x00\xff")
+        other = SavedRecord(run="r", visit=2, at=7, value=b"")
+        assert journal.saved("r", 1) is None
+        assert (
+            journal.commit(epoch, [Change(saved=(first,)), Change(saved=(other,)), Change(saved=(last,))]) == [None] * 3
+        )
+        assert self.beside(journal).saved("r", 1) == last
+        assert journal.saved("r", 2) == other
+        assert journal.saves() == [("r", 1), ("r", 2)]
+        assert journal.run("r") == a_run()
+        assert len(journal.entries("r")) == 1
+        journal.commit(epoch, [Change(dropped=(("r", 1), ("r", 9)))])
+        assert journal.saved("r", 1) is None
+        assert journal.saves() == [("r", 2)]
 
     def test_live_runs_are_grouped(self) -> None:
         """By workflow, definition and states, with the time of the stillest one; what is over does not count."""

@@ -15,6 +15,7 @@ from persistence.records import (
     MessageRecord,
     Query,
     RunRecord,
+    SavedRecord,
     SeenRecord,
     ShelfRecord,
 )
@@ -99,6 +100,16 @@ class Reader:
         """See `Journal.shelves`."""
         with self._reading() as connection:
             return caching.shelves(connection)
+
+    def saved(self, run: str, visit: int) -> SavedRecord | None:
+        """See `Journal.saved`."""
+        with self._reading() as connection:
+            return reading.saved(connection, run, visit)
+
+    def saves(self) -> list[tuple[str, int]]:
+        """See `Journal.saves`."""
+        with self._reading() as connection:
+            return reading.saves(connection)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

@@ -15,6 +15,7 @@ from persistence.records import (
     MessageRecord,
     Query,
     RunRecord,
+    SavedRecord,
     SeenRecord,
 )
 from persistence.sqlite import sql
@@ -178,6 +179,17 @@ def holds(connection: sqlite3.Connection) -> list[HoldRecord]:
         HoldRecord(workflow=workflow, step=step, reason=reason, actor=actor, at=at)
         for workflow, step, reason, actor, at in connection.execute(sql.HOLDS).fetchall()
     ]
+
+
+def saved(connection: sqlite3.Connection, run: str, visit: int) -> SavedRecord | None:
+    """See `Journal.saved`."""
+    row = connection.execute(sql.SAVED, (run, visit)).fetchone()
+    return None if row is None else SavedRecord(run=run, visit=visit, at=row[0], value=row[1])
+
+
+def saves(connection: sqlite3.Connection) -> list[tuple[str, int]]:
+    """See `Journal.saves`."""
+    return connection.execute(sql.SAVES).fetchall()
 
 
 # ------------------------------------------------------------------------------------------------------------- messages

@@ -165,6 +165,16 @@ CREATE INDEX statemachine_run_due ON statemachine_run (due, run, workflow)
 WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
 """
 
+SAVED = """
+CREATE TABLE statemachine_saved (                -- what a step that goes on has saved of its progress
+    run TEXT NOT NULL,
+    visit INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    value BLOB NOT NULL,                         -- JSON
+    UNIQUE (run, visit)
+)
+"""
+
 
 def _iso(column: str) -> str:
     """SQL that writes microseconds since 1970 as ISO 8601 in UTC; NULL stays NULL."""
@@ -223,6 +233,11 @@ def _hold(db: Database) -> None:
 def _cache(db: Database) -> None:
     db.conn.execute(TABLE)
     db.conn.execute(INDEX)
+
+
+@migrations(name="m007_saved")
+def _saved(db: Database) -> None:
+    db.conn.execute(SAVED)
 
 
 def apply(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,7 @@ Everything else that a journal says to SQLite stands where it is said.
 """
 
 MIGRATION_SET = "statemachine"
-MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace", "m005_hold", "m006_cache")
+MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace", "m005_hold", "m006_cache", "m007_saved")
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
 A file with more is a later version's.
@@ -84,6 +84,13 @@ BEGIN_ATTEMPT = "INSERT OR REPLACE INTO statemachine_attempt (run, visit, step, 
 
 END_ATTEMPT = "DELETE FROM statemachine_attempt WHERE run = ? AND visit = ?"
 
+SAVE = """
+INSERT INTO statemachine_saved (run, visit, at, value) VALUES (?, ?, ?, ?)
+ON CONFLICT (run, visit) DO UPDATE SET at = excluded.at, value = excluded.value
+"""
+
+DROP_SAVED = "DELETE FROM statemachine_saved WHERE run = ? AND visit = ?"
+
 # Runs that are as they should be are not written: at each start that would be all that wait.
 HOLD = """
 UPDATE statemachine_run SET held = ?1
@@ -149,6 +156,7 @@ PRUNE = (
     f"DELETE FROM statemachine_seen WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_tag WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_inbox WHERE verdict <> '' AND run IN {_GOING_BY_NAME}",
+    f"DELETE FROM statemachine_saved WHERE run IN {_GOING_BY_NAME}",
     f"DELETE FROM statemachine_entry WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_run WHERE {PRUNABLE}",
 )
@@ -207,6 +215,10 @@ ORDER BY r.run LIMIT ?
 """
 
 ATTEMPTS = "SELECT run, visit, step, epoch, crashes FROM statemachine_attempt ORDER BY run, visit"
+
+SAVED = "SELECT at, value FROM statemachine_saved WHERE run = ? AND visit = ?"
+
+SAVES = "SELECT run, visit FROM statemachine_saved ORDER BY run, visit"
 
 MESSAGE_COLUMNS = "number, run, id, kind, name, body, at, actor, reason, verdict, answer, trace"
 

@@ -332,7 +332,7 @@ class Writer:
         self._apply_aside(change)
 
     def _apply_aside(self, change: Change) -> None:
-        """What stands beside the runs: their attempts, what is held back, results for other runs."""
+        """What stands beside the runs: their attempts, what is held back, what is kept for others, what is saved."""
         execute = self._execute
         for attempt in change.begun:
             execute(sql.BEGIN_ATTEMPT, (attempt.run, attempt.visit, attempt.step, attempt.epoch, attempt.crashes))
@@ -344,3 +344,7 @@ class Writer:
             execute(sql.HOLD_WORK, (hold.workflow, hold.step, hold.reason, hold.actor, hold.at))
         for released in change.released:
             execute(sql.RELEASE_WORK, released)
+        for saved in change.saved:
+            execute(sql.SAVE, (saved.run, saved.visit, saved.at, saved.value))
+        for dropped in change.dropped:
+            execute(sql.DROP_SAVED, dropped)

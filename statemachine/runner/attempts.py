@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from statemachine.events import Call
+from statemachine.calls import Call
 from statemachine.inputs import Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.line import Line

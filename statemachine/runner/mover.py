@@ -35,7 +35,8 @@ from statemachine.macrostep import failure_of
 from statemachine.runner.clock import Clock
 from statemachine.runner.holds import Holds
 from statemachine.runner.hosted import Hosted, Workflows
-from statemachine.runner.recording import NOBODY, Asked, Sender, entry_of, first_due, messages_of, record_of
+from statemachine.runner.recording import NOBODY, Asked, Sender, ended_of, entry_of, first_due, messages_of, record_of
+from statemachine.runner.saves import Saves
 from statemachine.runner.waiting import NotRecovered
 from statemachine.snapshot import Failure, Incident, Snapshot
 from statemachine.transition import Outcome, transition
@@ -134,6 +135,7 @@ class Mover:
         self.ahead: set[str] = set()
         """Runs that were moved all the same, for they were new, or not busy."""
         self.holds = Holds()
+        self.saves = Saves(journal)
         self._cache: OrderedDict[str, Loaded] = OrderedDict()
         self._drafts: dict[str, Loaded] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -230,6 +232,7 @@ class Mover:
                 self._keep(one.loaded)
                 if self.behind is not None:
                     self.ahead.add(one.loaded.record.run)
+                self.saves.settle(one.loaded.snapshot)
         for run in broken:
             self._cache.pop(run, None)
         return replies
@@ -311,7 +314,7 @@ class Mover:
         return left and run not in self.ahead and run not in self._drafts
 
     def _adopt(self, loaded: Loaded, plan: Plan) -> Loaded:
-        snapshot, misfit = loaded.hosted.adopted(loaded.snapshot)
+        snapshot, misfit = self.saves.adopted(loaded.hosted, loaded.snapshot)
         if snapshot is None:
             raise RunHeld(loaded.record.run, loaded.record.workflow, misfit)
         raw = loaded.hosted.stored.freeze(snapshot, None)
@@ -373,7 +376,6 @@ class Mover:
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
-        ended = self._ended(record.run, snapshot) if record.run in self.crashed else ()
         change = Change(
             run=record,
             expected=before.seq,
@@ -383,17 +385,11 @@ class Mover:
             else (),
             answers=(AnswerRecord(number=asked.message, verdict=outcome.verdict),) if asked.message else (),
             messages=messages_of(outcome.commands, record, hosted, snapshot, self.sender),
-            ended=ended,
+            ended=ended_of(snapshot, self.crashed),
+            dropped=self.saves.over(snapshot),
         )
         opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
         return change, Moved(Loaded(record, snapshot, hosted), outcome, told, loaded.snapshot, entry, opened)
-
-    def _ended(self, run: str, snapshot: Snapshot[Any]) -> tuple[tuple[str, int], ...]:
-        """The visits of the run with an attempt record, whose step or undo nobody waits for any more."""
-        waiting = {pending.visit for pending in snapshot.pending}
-        if snapshot.undoing is not None:
-            waiting.add(snapshot.undoing.visit)
-        return tuple((run, visit) for visit in self.crashed[run] if visit not in waiting)
 
 
 def _changes(plans: list[Plan | BaseException]) -> Iterator[tuple[Plan, Change | Work]]:

@@ -131,3 +131,14 @@ def first_due(snapshot: Snapshot[Any], at: int, last: int) -> Timer | None:
     """The earliest of the timers up to number `last` that were due by `at` (µs)."""
     due = (timer for timer in snapshot.timers if timer.number <= last and to_micros(timer.due) <= at)
     return min(due, key=lambda timer: timer.due, default=None)
+
+
+def ended_of(snapshot: Snapshot[Any], known: Mapping[str, Collection[int]]) -> tuple[tuple[str, int], ...]:
+    """Of the visits with an attempt record, by run, those of this run whose step or undo nobody waits for any more."""
+    visits = known.get(snapshot.run)
+    if not visits:
+        return ()
+    waiting = {pending.visit for pending in snapshot.pending}
+    if snapshot.undoing is not None:
+        waiting.add(snapshot.undoing.visit)
+    return tuple((snapshot.run, visit) for visit in visits if visit not in waiting)

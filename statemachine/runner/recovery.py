@@ -60,6 +60,7 @@ class Recovery:
 
     def __init__(self, mover: Mover) -> None:
         compare(mover)
+        mover.saves.find()
         _see_holds(mover)
         self._holds = Holds()
         self._holds.load(mover.journal)
@@ -190,17 +191,19 @@ def _fitting(mover: Mover, record: RunRecord, found: Recovered) -> Loaded | None
     except RunHeld as error:
         found.held[record.run] = error.reason
         return None
-    misfit = _unfit(loaded)
+    misfit = _unfit(mover, loaded)
     if misfit:
         found.held[record.run] = misfit
         return None
     return loaded
 
 
-def _unfit(loaded: Loaded) -> str:
+def _unfit(mover: Mover, loaded: Loaded) -> str:
     """Why a run made under another hash cannot go on here; empty when it can."""
     hosted = loaded.hosted
-    return "" if loaded.record.definition == hosted.definition.hash else hosted.adopted(loaded.snapshot)[1]
+    if loaded.record.definition == hosted.definition.hash:
+        return ""
+    return mover.saves.adopted(hosted, loaded.snapshot)[1]
 
 
 @attrs.frozen

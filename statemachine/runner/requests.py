@@ -229,7 +229,8 @@ def _killed_unread(mover: Mover, run: str, told: Kill, asked: Asked) -> Change:
         body=msgspec.json.encode({"input": told}),
     )
     answers = (AnswerRecord(number=asked.message, verdict="accepted"),) if asked.message else ()
-    return Change(run=over, expected=record.seq, entries=(entry,), answers=answers)
+    dropped = mover.saves.of(run)
+    return Change(run=over, expected=record.seq, entries=(entry,), answers=answers, dropped=dropped)
 
 
 @attrs.frozen(eq=False)

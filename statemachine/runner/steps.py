@@ -18,11 +18,12 @@ from typing import Any
 
 import msgspec
 
+from persistence import JournalError
+from statemachine.calls import Call
 from statemachine.commands import CancelStep, RunStep, Undo
 from statemachine.data import changed
 from statemachine.definition import StepSpec
 from statemachine.errors import NotStored, RefusedVerb, RunnerClosed
-from statemachine.events import Call
 from statemachine.inputs import Failed, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.runner.attempts import (
     Attempt,
@@ -43,6 +44,7 @@ from statemachine.runner.hosted import Hosted, Work
 from statemachine.runner.line import Lines
 from statemachine.runner.logs import fields
 from statemachine.runner.observing import Guarded
+from statemachine.runner.progress import Refusing, behind_call
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
 from statemachine.runner.writer import Writer
@@ -168,6 +170,13 @@ class Steps:
         step, work = hosted_step.spec, hosted_step.work
         pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
         base = pending.base if pending.moved else snapshot.data
+        try:
+            behind = await behind_call(self._writer, hosted, snapshot.run, command)
+        except (JournalError, RunnerClosed):
+            return  # the runner has lost its journal, or closes
+        except NotStored as error:
+            self._tell(attempt, snapshot.run, self._failure(hosted, snapshot.run, step, command, error, effect=False))
+            return
         await self._room(step, work, attempt)
         if self._put_back(hosted, snapshot.run, command.visit, step.name, attempt):
             self._leave_room(step, work)
@@ -176,7 +185,7 @@ class Steps:
         if self._observer is not None:
             work = self._observer.begins(snapshot, command, self._clock.now(), work)
         timeout, deadline = self._patience(step, pending.since)
-        call = Call(key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline)
+        call = Call[Any](key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline, behind=behind)
         if step.kind == "transactional":
             await self._transact(hosted, snapshot.run, command, attempt, lambda there: work.function(base, there, call))
             return
@@ -336,8 +345,13 @@ class Steps:
         if self._observer is not None:
             work = self._observer.begins(snapshot, command, self._clock.now(), work)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
-        call = Call(
-            key=command.key, run=snapshot.run, attempt=command.attempt, undoes=command.undoes, deadline=deadline
+        call: Call = Call(
+            key=command.key,
+            run=snapshot.run,
+            attempt=command.attempt,
+            undoes=command.undoes,
+            deadline=deadline,
+            behind=Refusing(snapshot.run, step.name, "an undo"),
         )
         try:
             if step.kind == "transactional":

@@ -117,6 +117,19 @@ class Stored:
             raise TooLarge(run, f"event {name}", len(raw), self.limit)
         self._compare(run, f"event {name}", value, again)
 
+    def saved(self, run: str, step: str, value: Any) -> bytes:
+        """What a step saves as bytes. Raises NotStored, TooLarge."""
+        what, kind = f"what {step} saves", self.definition.code.saves[step]
+        try:
+            raw = self.codec.encode(value)
+            again = self.codec.decode(raw, kind) if self.verify else value
+        except UNSTORABLE as error:
+            raise NotStored(run, what, str(error)) from error
+        if len(raw) > self.limit:
+            raise TooLarge(run, what, len(raw), self.limit)
+        self._compare(run, what, value, again)
+        return raw
+
     def told(self, told: Input, refused: object = None) -> bytes:
         """An input as bytes, for the journal."""
         return self.codec.encode(

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from statemachine.calls import Call
 from statemachine.commands import RunStep, Undo
 from statemachine.data import changed, overlay
 from statemachine.definition import Definition, Function, StepSpec
 from statemachine.errors import DataError, NotStored, TooLarge
-from statemachine.events import Call
 from statemachine.inputs import Failed, Succeeded, UndoFailed, Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.stored import Stored

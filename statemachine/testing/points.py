@@ -5,7 +5,8 @@ A point is called `before X` or `after X`, where X is
 * what a commit records: a kind of input (`start`, `event`, `succeeded`, `failed`, `timer`, `undone`, `cancel`, …: the
   tags of `statemachine.inputs.Input`), or what a commit without one is for: `mark` and `unmark` (the owner says that it
   works, or closes in peace), `count` (what was running when an owner died), `hold` (runs no workflow here can move),
-  `halt` and `unhalt` (work that a person holds back, and releases), `answer` (the verdict on a client's message);
+  `halt` and `unhalt` (work that a person holds back, and releases), `answer` (the verdict on a client's message),
+  `save` (the progress of a step);
 * `transaction`: the commit that a transactional step works in. Once its SQL has run, `before succeeded` (or `before
   undone`) is passed inside that commit;
 * `claim`, `release` (of the journal by its owner), `put` (a client's message);
@@ -54,6 +55,7 @@ UNTOLD = (
     "halt",
     "unhalt",
     "answer",
+    "save",
     "transaction",
     "claim",
     "release",
@@ -63,6 +65,7 @@ UNTOLD = (
 """What a commit without an entry is for."""
 _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
+    *("saved", "saves"),
     *("inbox", "message", "pulse", "live", "cached", "shelves", "log", "size", "close", "renew", "tidy"),
 }
 """What of a journal commits nothing: `renew` writes beside it, `tidy` copies what was committed."""
@@ -195,6 +198,8 @@ def _untold(change: Change) -> str:
         return "halt" if change.holds else "unhalt"
     if change.answers:
         return "answer"
+    if change.saved:
+        return "save"
     if any(not attempt.run for attempt in change.begun):
         return "mark"
     if any(not run for run, _ in change.ended):

@@ -139,6 +139,14 @@ CREATE INDEX statemachine_run_status ON statemachine_run (status, started);
 
 CREATE INDEX statemachine_run_workflow ON statemachine_run (workflow, started);
 
+CREATE TABLE statemachine_saved (                -- what a step that goes on has saved of its progress
+    run TEXT NOT NULL,
+    visit INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    value BLOB NOT NULL,                         -- JSON
+    UNIQUE (run, visit)
+);
+
 CREATE TABLE statemachine_seen (
         run_id INTEGER NOT NULL,
         id TEXT NOT NULL,

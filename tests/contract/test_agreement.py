@@ -14,7 +14,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from persistence import Change, Journal, MemoryJournal, Query, SQLiteJournal
 from persistence.contract import LEASE, a_message, a_run, an_entry
-from persistence.records import AnswerRecord, AttemptRecord, CachedRecord, HoldRecord, LiveGroup, SeenRecord
+from persistence.records import (
+    AnswerRecord,
+    AttemptRecord,
+    CachedRecord,
+    HoldRecord,
+    LiveGroup,
+    SavedRecord,
+    SeenRecord,
+)
 
 RUNS = st.sampled_from([f"r{n}" for n in range(6)])
 TIMES = st.integers(0, 5)
@@ -92,6 +100,8 @@ class Agreement(RuleBasedStateMachine):
                     ),
                     begun=(AttemptRecord(run=run, visit=data.draw(st.integers(1, 2)), step="s", epoch=seq),),
                     ended=((run, data.draw(st.integers(1, 2))),),
+                    saved=(SavedRecord(run=run, visit=data.draw(st.integers(1, 2)), at=seq, value=b"%d" % seq),),
+                    dropped=((run, data.draw(st.integers(1, 2))),) if data.draw(st.booleans()) else (),
                 )
             )
         self.ask(lambda journal: [type(failure) for failure in journal.commit(self.epoch, changes)])
@@ -156,6 +166,8 @@ class Agreement(RuleBasedStateMachine):
             self.ask(lambda journal, run=run: journal.entries(run))  # type: ignore[misc]
         self.ask(lambda journal: journal.live())
         self.ask(lambda journal: journal.attempts())
+        for visit in self.ask(lambda journal: journal.saves()):
+            self.ask(lambda journal, visit=visit: journal.saved(*visit))  # type: ignore[misc]
         self.ask(lambda journal: journal.next_due())
         self.ask(lambda journal: journal.holds())
         self.ask(lambda journal: journal.shelves())

@@ -42,8 +42,8 @@ PUBLIC: dict[str, str] = {
     "persistence": """
         AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord Fenced Foreign Forked HoldRecord Journal JournalError LiveGroup MemoryJournal MessageRecord
-        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal Sealed SealedCodec SeenRecord ShelfRecord
-        Stale Unsuitable Unwritable Work WrongConnection beneath examine opened sealed wal_reset_race
+        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord
+        ShelfRecord Stale Unsuitable Unwritable Work WrongConnection beneath examine opened sealed wal_reset_race
     """,
 }
 

@@ -111,11 +111,12 @@ class Errand(Workflow[Job], name="errand"):
     given_up = State(final=True, compensate=True)
 
     @step(reserving, to=booking, retry=QUICK)
-    async def reserve(self, job: Job, call: Call) -> Job:
+    async def reserve(self, job: Job, call: Call[int]) -> Job:
         self.world.effect("do", call.key)
         if job.trouble == "reserve" and call.attempt == 1:
             raise ConnectionError
         if job.trouble == "slow":
+            await call.save(call.attempt)
             await asyncio.sleep(0.03)
         return evolve(job, reserved=True)
 

@@ -13,11 +13,11 @@ import statemachine.errors
 from persistence import MemoryJournal
 from statemachine import Runner
 from statemachine.snapshot import Failure
-from tests.unit.errors import journal_stories, package_stories
+from tests.unit.errors import journal_stories, package_stories, step_stories
 from tests.unit.errors.telling import STORIES, Desk
 from tests.unit.runner.desk import Shop, World
 
-TOLD_IN = (journal_stories, package_stories)
+TOLD_IN = (journal_stories, package_stories, step_stories)
 """Importing these notes their stories."""
 
 FAMILIES = {
