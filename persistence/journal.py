@@ -13,7 +13,11 @@ from persistence.records import (
     CachedRecord,
     Change,
     EntryRecord,
+    FanCount,
+    FanRecord,
+    GivenRecord,
     HoldRecord,
+    ItemRecord,
     LiveGroup,
     MessageRecord,
     Pruned,
@@ -143,6 +147,24 @@ class Journal(Protocol):
         """`(run, visit)` of all that is saved, in their order."""
         ...
 
+    def fan(self, run: str, visit: int) -> FanRecord | None:
+        """The fan-out of a visit, if its items are known."""
+        ...
+
+    def fans(self, run: str) -> list[FanCount]:
+        """The fan-outs of a run in the order of their visits, with how far each is."""
+        ...
+
+    def given(self, run: str, visit: int, number: int) -> GivenRecord | None:
+        """The items of a visit that were recorded together with item `number`."""
+        ...
+
+    def items(
+        self, run: str, visit: int, *, back: bool = False, after: int = -1, limit: int = 1000, bodies: bool = True
+    ) -> list[ItemRecord]:
+        """What is known of the items of a visit in the order of their numbers, from the one after number `after`."""
+        ...
+
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
         """Queue a message durably, from any process; the same `(run, id, kind)` again gives the first one as it stands.
 
@@ -174,7 +196,9 @@ class Journal(Protocol):
         ...
 
     def prune(self, epoch: int, before: int, remember: int, *, dry: bool) -> Pruned:
-        """Remove, in one commit, what is over and was moved last before `before`: runs, entries, answered messages.
+        """Remove, in one commit, what is over and was moved last before `before`.
+
+        That is runs, their entries and items, and answered messages.
 
         Event ids of these runs are remembered until `remember`, by the journal's reckoning of `before`; what was
         remembered until a time before `before` is forgotten, and so are results for other runs.

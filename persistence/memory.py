@@ -21,7 +21,10 @@ from persistence.records import (
     CachedRecord,
     Change,
     EntryRecord,
+    FanRecord,
+    GivenRecord,
     HoldRecord,
+    ItemRecord,
     LiveGroup,
     MessageRecord,
     Pruned,
@@ -31,10 +34,11 @@ from persistence.records import (
     SeenRecord,
     ShelfRecord,
 )
+from persistence.spread import ReadsFans
 from persistence.store import Store, matches
 
 
-class MemoryJournal:
+class MemoryJournal(ReadsFans):
     """A journal that dies with its process.
 
     A `Work` is called with None, for there is no connection here: it may do nothing but return its change.
@@ -139,6 +143,7 @@ class MemoryJournal:
             self._check_seq(run, change.expected)
         for entry in change.entries:
             self._check_entry(entry, run)
+        self._check_items(change)
         if run is not None:
             store.runs[run.run] = run
         for entry in change.entries:
@@ -167,6 +172,7 @@ class MemoryJournal:
             store.saved[saved.run, saved.visit] = saved
         for dropped in change.dropped:
             store.saved.pop(dropped, None)
+        store.fans.note(change)
 
     def _post(self, change: Change) -> None:
         store = self._store
@@ -194,8 +200,20 @@ class MemoryJournal:
         if entry.seq in self._store.entries.get(entry.run, ()):
             msg = f"Run {entry.run!r} has a journal entry {entry.seq} already."
             raise Stale(msg)
-        if entry.run not in self._store.runs and (run is None or run.run != entry.run):
-            msg = f"Run {entry.run!r} does not exist, so it has no journal."
+        self._check_there(entry.run, run)
+
+    def _check_items(self, change: Change) -> None:
+        noted: tuple[FanRecord | GivenRecord | ItemRecord, ...] = (*change.fans, *change.given, *change.items)
+        for one in noted:
+            self._check_there(one.run, change.run)
+        for given in change.given:
+            if self._store.fans.has(given):
+                msg = f"Run {given.run!r} has the items of visit {given.visit} from {given.first} on already."
+                raise Stale(msg)
+
+    def _check_there(self, name: str, run: RunRecord | None) -> None:
+        if name not in self._store.runs and (run is None or run.run != name):
+            msg = f"Run {name!r} does not exist, so it has no journal."
             raise Stale(msg)
 
     def _queue(self, message: MessageRecord) -> MessageRecord:

@@ -171,6 +171,57 @@ class SavedRecord(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes
 
 
+class FanRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that is done once for each of many items: how many, of which visit of which run."""
+
+    run: str
+    visit: int
+    step: str
+    total: int
+    most: int
+    """How many of them may have been begun without a word in the journal: those with the lowest numbers."""
+
+
+class GivenRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Some items of a visit, as they were given when it began; pages of one visit follow on each other."""
+
+    run: str
+    visit: int
+    first: int
+    """Number of its first item, from 0."""
+    items: bytes
+
+
+class ItemRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of the work on one item. The last one of its `(run, visit, back, number)` stands."""
+
+    run: str
+    visit: int
+    number: int
+    """Of the item, from 0."""
+    back: bool = False
+    """It is about undoing the work on it."""
+    state: str
+    attempts: int = 0
+    crashes: int = 0
+    """How many owners died while it may have been worked on."""
+    due: int | None = None
+    """When it is to be tried again."""
+    at: int
+    body: bytes = b""
+    """Empty where it was not asked for."""
+
+
+class FanCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a fan-out is."""
+
+    fan: FanRecord
+    forward: Mapping[str, int]
+    """State -> how many of its items are in it."""
+    back: Mapping[str, int]
+    """Likewise, of the undos of its items."""
+
+
 class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on message `number`."""
 
@@ -183,6 +234,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One transition, all or nothing. `expected` is the run's `seq` before it; -1: the run must not exist yet.
 
     A change with `run` None only answers messages, notes attempts, saves progress, or holds and releases work.
+    A change with `run` None only answers messages, notes attempts or items, or holds and releases work.
     """
 
     run: RunRecord | None = None
@@ -205,6 +257,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Each in place of what its visit had saved before."""
     dropped: tuple[tuple[str, int], ...] = ()
     """`(run, visit)` of what was saved and is needed no more."""
+    fans: tuple[FanRecord, ...] = ()
+    """Each replaces what was there of its `(run, visit)`."""
+    given: tuple[GivenRecord, ...] = ()
+    items: tuple[ItemRecord, ...] = ()
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

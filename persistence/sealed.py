@@ -1,7 +1,7 @@
 """Encryption at rest: a journal over another, whose payloads are sealed before they are given to it.
 
-Sealed is what a record holds as bytes: snapshots, inputs, messages and answers. What a journal must find and order runs
-by stays as it is: ids, workflow names, states, times, tags, actors, reasons.
+Sealed is what a record holds as bytes: snapshots, inputs, items, results, messages and answers. What a journal must
+find and order runs by stays as it is: ids, workflow names, states, times, tags, actors, reasons.
 
 Sealed bytes begin with a mark that no JSON begins with. So what was written before there was a key is read as it is,
 and what no key opens is handed on unopened, to be refused where it is read (`Codec.decode`, `opened`) and written back
@@ -17,11 +17,21 @@ from msgspec.structs import replace
 
 from persistence.errors import Sealed
 from persistence.journal import Journal, Work
-from persistence.records import AnswerRecord, CachedRecord, Change, EntryRecord, MessageRecord, Query, RunRecord
+from persistence.records import (
+    AnswerRecord,
+    CachedRecord,
+    Change,
+    EntryRecord,
+    GivenRecord,
+    ItemRecord,
+    MessageRecord,
+    Query,
+    RunRecord,
+)
 
 MARK = b"\x00sealed\x00"
 _PROBE = b'{"sealed":"and opened again"}'
-R = TypeVar("R", RunRecord, EntryRecord, MessageRecord, AnswerRecord, CachedRecord)
+R = TypeVar("R", RunRecord, EntryRecord, MessageRecord, AnswerRecord, CachedRecord, GivenRecord, ItemRecord)
 
 PAYLOADS: dict[type[Any], tuple[str, ...]] = {
     RunRecord: ("input", "snapshot"),
@@ -29,6 +39,8 @@ PAYLOADS: dict[type[Any], tuple[str, ...]] = {
     MessageRecord: ("body", "answer"),
     AnswerRecord: ("answer",),
     CachedRecord: ("value",),
+    GivenRecord: ("items",),
+    ItemRecord: ("body",),
 }
 """The fields of records that are sealed: all that are bytes."""
 
@@ -129,6 +141,8 @@ class _SealedJournal:
             answers=tuple(map(self._seal, change.answers)),
             messages=tuple(map(self._seal, change.messages)),
             cached=tuple(map(self._seal, change.cached)),
+            given=tuple(map(self._seal, change.given)),
+            items=tuple(map(self._seal, change.items)),
         )
 
     def _run(self, change: Change) -> RunRecord | None:
@@ -169,6 +183,16 @@ class _SealedJournal:
         record = self._journal.cached(shelf, key)
         return None if record is None else self._open(record)
 
+    def given(self, run: str, visit: int, number: int) -> GivenRecord | None:
+        record = self._journal.given(run, visit, number)
+        return None if record is None else self._open(record)
+
+    def items(
+        self, run: str, visit: int, *, back: bool = False, after: int = -1, limit: int = 1000, bodies: bool = True
+    ) -> list[ItemRecord]:
+        found = self._journal.items(run, visit, back=back, after=after, limit=limit, bodies=bodies)
+        return [self._open(item) for item in found] if bodies else found
+
     def _open(self, record: R) -> R:
         where = f"{_what(record)} of journal {self._journal.name!r}"
         fields = {name: self._codec.open(getattr(record, name), where) for name in PAYLOADS[type(record)]}
@@ -180,4 +204,8 @@ def _what(record: Any) -> str:
         return f"Entry {record.seq} of run {record.run!r}"
     if isinstance(record, MessageRecord):
         return f"Message {record.id!r} to run {record.run!r}"
+    if isinstance(record, GivenRecord):
+        return f"Item {record.first} of visit {record.visit} of run {record.run!r}"
+    if isinstance(record, ItemRecord):
+        return f"What came of item {record.number} of visit {record.visit} of run {record.run!r}"
     return f"{'Result' if isinstance(record, CachedRecord) else 'Run'} {record.run!r}"

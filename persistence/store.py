@@ -19,6 +19,7 @@ from persistence.records import (
     SeenRecord,
 )
 from persistence.shelf import Shelves
+from persistence.spread import Fans
 
 
 class Store:
@@ -42,6 +43,7 @@ class Store:
         self.holds: dict[tuple[str, str], HoldRecord] = {}
         self.shelves = Shelves()
         self.saved: dict[tuple[str, int], SavedRecord] = {}
+        self.fans = Fans()
         self.epoch = 0
         self.owner: object = None
         """The handle that owns it."""
@@ -86,6 +88,7 @@ class Store:
         for run in runs:
             del self.runs[run]
             self.entries.pop(run, None)
+            self.fans.drop(run)
         for entry in entries:
             del self.log[entry]
         for number in messages:

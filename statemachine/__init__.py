@@ -11,6 +11,7 @@ import typing
 
 from statemachine import _clash as _clash
 from statemachine.calls import Call
+from statemachine.collected import ItemOutcome
 from statemachine.data import evolve
 from statemachine.definition import Definition
 from statemachine.errors import (
@@ -41,7 +42,8 @@ from statemachine.events import Connection, Event, Moment, Outbox
 from statemachine.redacted import Redacted, redacted
 from statemachine.retry import Retry
 from statemachine.states import Compound, History, Parallel, State
-from statemachine.steps import step, transaction
+from statemachine.steps import step
+from statemachine.transacting import transaction
 from statemachine.transitions import after, always, joined, on, on_entry, on_exit
 from statemachine.waivers import waive
 from statemachine.workflow import Workflow
@@ -79,6 +81,7 @@ __all__ = [
     "Event",
     "HandlerFailed",
     "History",
+    "ItemOutcome",
     "Moment",
     "NoSuchRun",
     "NotAccepted",

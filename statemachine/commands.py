@@ -14,12 +14,21 @@ from statemachine.snapshot import Status
 
 
 class RunStep(msgspec.Struct, frozen=True):
-    """Attempt a step. `key` is stable over attempts, restarts and hosts."""
+    """Attempt a step. `key` is stable over attempts, restarts and hosts.
+
+    A step with `StepSpec.each` is done for each item that has no outcome yet, each with a key of its own: see
+    `item_key`. The run is told when all have one, or one has failed for good; while it is paused, none is begun.
+    """
 
     step: str
     visit: int
     attempt: int
     key: str
+
+
+def item_key(key: str, number: int) -> str:
+    """The key of one item of a visit, from that visit's."""
+    return f"{key}:{number}"
 
 
 class CancelStep(msgspec.Struct, frozen=True):
@@ -30,7 +39,11 @@ class CancelStep(msgspec.Struct, frozen=True):
 
 
 class Undo(msgspec.Struct, frozen=True):
-    """Attempt the undo of a visit. `undoes` is the key its forward step had."""
+    """Attempt the undo of a visit. `undoes` is the key its forward step had.
+
+    A step that was done for each of many items is undone one by one, the last first: those that were done or may have
+    been, without those in `Undoing.left`.
+    """
 
     step: str
     visit: int

@@ -19,6 +19,7 @@ from statemachine.functions import Functions
 from statemachine.given import check_former, check_line, check_work
 from statemachine.identity import hash_of
 from statemachine.signatures import Bound, Reader
+from statemachine.spreading import spread
 from statemachine.states import DECLARED, Arm, State
 from statemachine.steps import Bindable, Taking, Work, seconds
 from statemachine.storable import check_data, check_type, say
@@ -87,6 +88,7 @@ class _Compiler:
         self.event_names: dict[str, str] = {}
         self.results: dict[str, Any] = {}
         self.saves: dict[str, Any] = {}
+        self.items: dict[str, Any] = {}
         self.exceptions: dict[str, type[BaseException]] = {}
         self.entries: dict[str, list[tuple[str, ...]]] = {}
         self.exits: dict[str, list[tuple[str, ...]]] = {}
@@ -118,6 +120,7 @@ class _Compiler:
                 events=self.events,
                 results=self.results,
                 saves=self.saves,
+                items=self.items,
                 exceptions=self.exceptions,
                 refusals=self.functions.refusals,
             ),
@@ -306,11 +309,16 @@ class _Compiler:
         function = cast("Callable[..., Any]", work.function)
         source = self.tree.name(work.state, None, work.place)
         check_work(self.said, source, work)
-        into, returns = self._fold(work, function)
+        each = None if work.each is None else spread(self.functions, self.said, work, function)
+        into, returns = self._fold(work, function) if each is None else (each.into, each.result)
+        item = None if each is None else each.item
+        if each is not None:
+            self.items[function.__name__] = each.item
+            self.results[function.__name__] = each.result
         step = StepSpec(
             name=function.__name__,
             state=source,
-            function=self.functions.step(function, transactional=work.transactional, returns=returns),
+            function=self.functions.step(function, transactional=work.transactional, returns=returns, item=item),
             kind="transactional" if work.transactional else "at-most-once" if work.once else "at-least-once",
             retry=work.retry,
             timeout=work.timeout,
@@ -318,9 +326,12 @@ class _Compiler:
             pivot=work.pivot,
             errors=tuple(self._exceptions(work, source)),
             failed=work.failed is not None,
-            undo=self._undo(work),
+            undo=self._undo(work, item),
             into=into,
             effect=work.effect,
+            each=None if each is None else each.each,
+            limit=work.limit,
+            failures=work.failures,
         )
         self.steps.append(step)
         saves = self.functions.saves(work)
@@ -347,13 +358,13 @@ class _Compiler:
         self.results[function.__name__] = result
         return self.functions.fold(work.into, result), result
 
-    def _undo(self, work: Work) -> UndoSpec | None:
+    def _undo(self, work: Work, item: Any) -> UndoSpec | None:
         if work.undo is None:
             return None
         if work.other_undo is not None:
             reason = f"step has two undos, {work.undo.__name__} and {work.other_undo.__name__}; make them one"
             raise BrokenStep(self.said, None, reason, work.place)
-        name = self.functions.step(work.undo, transactional=work.transactional, returns=type(None))
+        name = self.functions.step(work.undo, transactional=work.transactional, returns=type(None), item=item)
         return UndoSpec(function=name, retry=work.undo_retry, timeout=work.undo_timeout)
 
     def _exceptions(self, work: Work, source: str) -> Iterator[str]:

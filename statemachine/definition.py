@@ -23,6 +23,7 @@ from statemachine.retry import Retry
 
 StateKind = Literal["atomic", "compound", "parallel", "final", "history"]
 StepKind = Literal["at-least-once", "transactional", "at-most-once"]
+Failures = Literal["stop", "collect"]
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 
@@ -144,6 +145,12 @@ class StepSpec:
     """A pure fold `(data, occurrence, scope) -> data`; `occurrence.value` is what the step returned."""
     effect: bool = True
     """False: the step says that there is nothing to undo."""
+    each: str | None = None
+    """A function `(data, occurrence, scope) -> items`: the step is done once for each, as `(data, item, call)`."""
+    limit: int = 8
+    """With `each`: of how many items attempts are made at once in one visit."""
+    failures: Failures = "stop"
+    """With `each`: the first item that fails for good fails the step, or its failure is its outcome."""
 
     @property
     def succeeded_event(self) -> str:
@@ -183,9 +190,11 @@ class Code:
     events: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     """Event name -> type."""
     results: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
-    """Step name -> type of what it returns, for steps with `into`."""
+    """Step name -> type of what it returns, for steps with `into`; of one item, where it is done for each of many."""
     saves: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     """Step name -> type of what it saves while it works, for steps that do."""
+    items: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    """Step name -> type of an item, for steps with `each`."""
     exceptions: Mapping[str, type[BaseException]] = attrs.field(factory=dict[str, type[BaseException]])
     refusals: Mapping[str, str] = attrs.field(factory=dict[str, str])
     """Guard function -> the sentence its docstring gives as the reason of a refusal."""

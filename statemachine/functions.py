@@ -52,17 +52,22 @@ class Functions:
         """A function that puts a step's result into the data."""
         return self._add("fold", function, self.reader.fold(function, result))
 
-    def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any) -> str:
-        """A step, or an undo, which returns None."""
-        return self._add("step", function, self.reader.step(function, transactional=transactional, returns=returns))
+    def each(self, function: Callable[..., Any]) -> str:
+        """A function that says what a step is done for."""
+        return self._add("each", function, self.reader.each(function))
+
+    def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any, item: Any = None) -> str:
+        """A step, or an undo, which returns None; of an item of that type, if it is not None."""
+        read = self.reader.step(function, transactional=transactional, returns=returns, item=item)
+        return self._add("step", function, read)
 
     def saves(self, work: Work) -> Any:
         """The type of what a step saves while it works; None when it says nothing of that. Raises BrokenStep."""
         function = cast("Callable[..., Any]", work.function)
         kind = self.reader.saves(function)
         undone = None if work.undo is None else self.reader.saves(work.undo)
-        if undone is not None or (kind is not None and work.transactional):
-            what = "an undo" if undone is not None else "a transactional step"
+        if undone is not None or (kind is not None and (work.transactional or work.each is not None)):
+            what = "an undo" if undone is not None else "a transactional step" if work.transactional else "one of many"
             reason = f"{function.__name__}: {what} saves nothing while it works; annotate Call alone"
             raise BrokenStep(self.reader.workflow, None, reason, work.place)
         if kind is not None:

@@ -40,6 +40,8 @@ def check_work(workflow: str, state: str, work: Work) -> None:
     for given in (retry, undo_retry):
         if not isinstance(given, Retry):
             raise BrokenStep(workflow, state, f"retry={given!r} is no Retry; write retry=Retry({given!r})", work.place)
+    if work.each is None and work.failures != "stop":
+        raise BrokenStep(workflow, state, f"failures={work.failures!r} is said of items; say which, each=…", work.place)
     error: Any = work.error
     if not isinstance(error, Mapping):
         reason = f"error={say(error)} leads nowhere; write error={{{say(error)}: state}}"

@@ -19,6 +19,7 @@ _TUNING = {
     "declared",
     "event_names",
     "hash",
+    "limit",
     "overall",
     "retry",
     "tables",
@@ -28,11 +29,17 @@ _TUNING = {
     "waivers",
     "was",
 }
+_LATER: dict[str, Any] = {"each": None, "failures": "stop"}
+"""What definitions did not have at first, with what leaves a hash as it was then."""
+
+
+def _counts(field: Any, value: Any) -> bool:
+    return field.name not in _TUNING and (field.name not in _LATER or value != _LATER[field.name])
 
 
 def hash_of(definition: Definition) -> str:
     """16 hexadecimal digits."""
-    structure = attrs.asdict(definition, filter=lambda field, _value: field.name not in _TUNING)
+    structure = attrs.asdict(definition, filter=_counts)
     code = definition.code
     types = {
         "data": schema(code.data),
@@ -41,6 +48,8 @@ def hash_of(definition: Definition) -> str:
     }
     if code.saves:
         types["saves"] = {name: schema(kind) for name, kind in sorted(code.saves.items())}
+    if code.items:
+        types["items"] = {name: schema(kind) for name, kind in sorted(code.items.items())}
     raw = msgspec.json.encode([structure, types], order="deterministic")
     return hashlib.sha256(raw).hexdigest()[:16]
 

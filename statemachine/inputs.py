@@ -5,6 +5,7 @@ Folding a run's inputs over its definition, each with the time it was taken, giv
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -43,6 +44,9 @@ class Elapsed(msgspec.Struct, frozen=True, tag="timer"):
 class Succeeded(msgspec.Struct, frozen=True, omit_defaults=True, tag="succeeded"):
     """A step's attempt returned. `changed` has the fields it set; `result` what it returned, for steps with `into`.
 
+    Of a step that is done for each of many items, `result` is the sequence of what came of them. `items` is how many
+    they are, where the host keeps these itself: then a journal of inputs need not have them, too.
+
     `took`, here and below: how many seconds the attempt ran, where its host has measured it.
     """
 
@@ -51,6 +55,7 @@ class Succeeded(msgspec.Struct, frozen=True, omit_defaults=True, tag="succeeded"
     changed: dict[str, Any] = {}
     result: Any = None
     took: float | None = None
+    items: int | None = None
 
 
 class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
@@ -58,7 +63,10 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
 
     `arm` is the index in `StepSpec.errors` of the declared exception that it is. `final` forbids a further attempt
     (`Retry(never=…)`). `recorded` False: the effect happened but its result cannot be stored. `effect` False: known to
-    have had no effect (a transactional step was rolled back).
+    have had no effect (a transactional step was rolled back). Both False: nothing could be begun.
+
+    Of a step that is done for each of many items: `again` (UTC) is when its host wants to go on, since the items that
+    are left are tried again then.
     """
 
     step: str
@@ -70,6 +78,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     recorded: bool = True
     effect: bool = True
     took: float | None = None
+    again: datetime | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
@@ -78,16 +87,18 @@ class Stopped(msgspec.Struct, frozen=True, tag="stopped"):
     visit: int
 
 
-class Lost(msgspec.Struct, frozen=True, tag="lost"):
+class Lost(msgspec.Struct, frozen=True, omit_defaults=True, tag="lost"):
     """A step, or its undo, was found started after a crash and must not simply run again.
 
-    At most once: its effect is unknown. Otherwise it was running at `crashes` crashes in a row.
+    At most once: its effect is unknown. Otherwise it was running at `crashes` crashes in a row; `item` is which of
+    many it was done for then.
     """
 
     step: str
     visit: int
     crashes: int
     undo: bool = False
+    item: int | None = None
 
 
 class Undone(msgspec.Struct, frozen=True, omit_defaults=True, tag="undone"):
@@ -98,13 +109,18 @@ class Undone(msgspec.Struct, frozen=True, omit_defaults=True, tag="undone"):
 
 
 class UndoFailed(msgspec.Struct, frozen=True, omit_defaults=True, tag="undo-failed"):
-    """The undo of this visit raised or timed out."""
+    """The undo of this visit raised or timed out.
+
+    Where it is undone item by item: that of `item`, at its attempt number `attempt`.
+    """
 
     visit: int
     failure: Failure
     chance: float = 0.0
     final: bool = False
     took: float | None = None
+    item: int | None = None
+    attempt: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True, omit_defaults=True, tag="cancel"):

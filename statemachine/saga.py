@@ -124,13 +124,14 @@ def undo_failed(turn: Turn, told: UndoFailed) -> bool:
         return False
     name = turn.undo[-1].step
     step = turn.chart.steps[name]
-    wait = None if told.final or step.undo is None else step.undo.retry.wait(undoing.attempt, told.chance)
+    attempt = told.attempt or undoing.attempt
+    wait = None if told.final or step.undo is None else step.undo.retry.wait(attempt, told.chance)
     if wait is not None:
-        turn.undoing = Undoing(undoing.visit, undoing.attempt, waiting=True)
+        turn.undoing = Undoing(undoing.visit, undoing.attempt, waiting=True, left=undoing.left)
         turn.set_timer("undo", turn.deadline(wait), visit=undoing.visit)
         return True
-    said = f"failed {undoing.attempt} time(s): {told.failure.type}: {told.failure.message}"
-    _wait_for_a_person(turn, undoing, said, told.failure)
+    said = f"failed {attempt} time(s): {told.failure.type}: {told.failure.message}"
+    _wait_for_a_person(turn, undoing, said, told.failure, told.item)
     return True
 
 
@@ -143,12 +144,15 @@ def undo_lost(turn: Turn, told: Lost) -> bool:
     if undoing is None or undoing.visit != told.visit or undoing.waiting or undoing.incident:
         return False
     said = f"was running at {told.crashes} crashes in a row; it may be what ends the process. 'retry' runs it again."
-    _wait_for_a_person(turn, undoing, said)
+    _wait_for_a_person(turn, undoing, said, item=told.item)
     return True
 
 
-def _wait_for_a_person(turn: Turn, undoing: Undoing, said: str, failure: Failure | None = None) -> None:
+def _wait_for_a_person(
+    turn: Turn, undoing: Undoing, said: str, failure: Failure | None = None, item: int | None = None
+) -> None:
     name = turn.undo[-1].step
-    message = f"The undo of step {name!r} {said}"
-    number = turn.open_incident("undo", message, step=name, visit=undoing.visit, failure=failure)
-    turn.undoing = Undoing(undoing.visit, undoing.attempt, incident=number)
+    which = f"step {name!r}" if item is None else f"item {item} of step {name!r}"
+    message = f"The undo of {which} {said}"
+    number = turn.open_incident("undo", message, step=name, visit=undoing.visit, failure=failure, item=item)
+    turn.undoing = Undoing(undoing.visit, undoing.attempt, incident=number, left=undoing.left)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -98,11 +98,27 @@ class Reader:
         self._returns(read, timedelta | datetime | float)
         return _bound(read, lambda call: _delay(_adapted(call, shape)))
 
-    def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any) -> Bound:
-        """`(self, data[, connection][, call])` as the host calls it: `(data[, connection], call)`, sync or async."""
+    def each(self, function: Callable[..., Any]) -> Bound:
+        """`(data)` -> the items that a step is done for."""
+        read = self._pure(function, method=id(function) in self.methods)
+        shape = self._shape(read, None, Moment)
+        if shape != ("data",):
+            raise self.broken(read, "it takes (data), as nothing else says what the items of a visit are")
+        return _bound(read, lambda call: _adapted(call, shape))
+
+    def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any, item: Any = None) -> Bound:
+        """`(self, data[, connection][, item][, call])` as the host calls it, without self and with the call.
+
+        Args:
+            function: The step or undo, sync or async.
+            transactional: Whether it is given a connection.
+            returns: What it has to return.
+            item: The type of the item that it is given; None: it is given none.
+        """
         read = self._read(function, method=True)
-        given = ("data", "connection") if transactional else ("data",)
-        usual = "(self, data, connection)" if transactional else "(self, data)"
+        second = "connection" if transactional else "item" if item is not None else ""
+        given = ("data", second) if second else ("data",)
+        usual = f"(self, data, {second})" if second else "(self, data)"
         with_call = len(read.parameters) == len(given) + 1
         if not with_call and len(read.parameters) != len(given):
             raise self.broken(read, f"it takes {usual}, with a Call after that if it asks for one")
@@ -111,12 +127,14 @@ class Reader:
         self._takes(read, read.parameters[0], self.data)
         if transactional:
             self._connects(read)
+        if item is not None:
+            self._takes(read, read.parameters[1], item)
         if with_call and typing.get_origin(self._hint(read, read.parameters[-1])) is not Call:
             self._takes(read, read.parameters[-1], Call)
         self._returns(read, returns)
         if with_call:
             return _bound(read, lambda call: call)
-        return _bound(read, lambda call: _without_call(call, transactional=transactional))
+        return _bound(read, _without_call)
 
     def saves(self, function: Callable[..., Any]) -> Any:
         """What a step says that it saves, as `Call[X]`; None when it does not say."""
@@ -130,6 +148,21 @@ class Reader:
     def result(self, function: Callable[..., Any]) -> Any:
         """What a step says that it returns; Any when it does not say."""
         return self._hint(self._read(function, method=True), "return")
+
+    def item(self, function: Callable[..., Any]) -> Any:
+        """What a step says that it takes as its item; Any when it does not say."""
+        read = self._read(function, method=True)
+        return self._hint(read, read.parameters[1]) if len(read.parameters) > 1 else Any
+
+    def items(self, each: Callable[..., Any]) -> Any:
+        """What a function says that it returns a sequence of; Any when it does not say."""
+        read = self._read(each, method=id(each) in self.methods)
+        hint = self._hint(read, "return")
+        plain = typing.get_origin(hint) or hint
+        if hint is not Any and not (isinstance(plain, type) and issubclass(plain, Sequence)):
+            raise self.broken(read, f"it returns {say(hint)}, where a sequence of items is expected")
+        inner = typing.get_args(hint)
+        return inner[0] if len(inner) == 1 or (len(inner) == 2 and inner[1] is Ellipsis) else Any
 
     def taken(self, fold: Callable[..., Any]) -> Any:
         """What a fold says that it takes as the result; Any when it does not say."""
@@ -282,21 +315,15 @@ def _delay(function: Core) -> Core:
     return delay
 
 
-def _without_call(function: Callable[..., Any], *, transactional: bool) -> Function:
-    if transactional:
-
-        def transact(data: Any, connection: Any, _call: Call) -> Any:
-            return function(data, connection)
-
-        return transact
+def _without_call(function: Callable[..., Any]) -> Function:
     if inspect.iscoroutinefunction(function):
 
-        async def attempt(data: Any, _call: Call) -> Any:
-            return await function(data)
+        async def attempt(*given: Any) -> Any:
+            return await function(*given[:-1])
 
         return attempt
 
-    def work(data: Any, _call: Call) -> Any:
-        return function(data)
+    def work(*given: Any) -> Any:
+        return function(*given[:-1])
 
     return work

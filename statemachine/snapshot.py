@@ -94,6 +94,8 @@ class Undoing(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: int = 1
     waiting: bool = False
     incident: int = 0
+    left: tuple[int, ...] = ()
+    """Items whose undo a person has decided."""
 
 
 TimerKind = Literal["after", "send", "retry", "undo"]
@@ -140,6 +142,8 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True):
     """Conflict only: the fields the step set, which are not yet in the data."""
     event: Occurrence | None = None
     """Handler only: the occurrence whose handling raised; `visit` is whose outcome or timer it is, 0 for none."""
+    item: int | None = None
+    """Undo only: the item whose undo failed, where the step is undone item by item."""
 
 
 class Ending(msgspec.Struct, frozen=True, omit_defaults=True):

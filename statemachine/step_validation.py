@@ -6,6 +6,8 @@ parallel region and on no cycle through itself, and nothing that has an undo com
 
 from __future__ import annotations
 
+from typing import Any
+
 from statemachine.definition import StepSpec, TransitionSpec
 from statemachine.errors import BrokenStep
 from statemachine.outline import Outline
@@ -35,6 +37,8 @@ class StepValidation:
                 )
             self._place(step)
             self._tuning(step)
+            if step.each is not None:
+                self._each(step)
             self._outcomes(step)
         for step in self._steps:
             if step.pivot:
@@ -66,6 +70,24 @@ class StepValidation:
             raise BrokenStep(
                 self._said, step.state, f"step {step.name} says effect=False and has an undo; drop one of the two"
             )
+
+    def _each(self, step: StepSpec) -> None:
+        said = None
+        limit: Any = step.limit
+        if step.kind != "at-least-once":
+            said = f"and is {step.kind}; of many items each is done at least once, under a key of its own"
+        elif step.pivot:
+            said = "and is a pivot, which is done in one piece; let a step after it be the pivot"
+        elif not isinstance(limit, int) or limit < 1:
+            said = f"with limit={limit!r}; at least 1 of them must be able to run"
+        elif step.failures not in {"stop", "collect"}:
+            said = f"with failures={step.failures!r}; say 'stop' or 'collect'"
+        elif step.failures == "collect" and (step.errors or step.failed):
+            said = "and collects failures, so none is the step's; drop error= and failed=, and see retry=Retry(never=…)"
+        elif step.failures == "collect" and step.into is None:
+            said = "and collects failures for nobody; say in into= what is made of them"
+        if said is not None:
+            raise BrokenStep(self._said, step.state, f"step {step.name} is done for each of many items {said}")
 
     def _outcomes(self, step: StepSpec) -> None:
         self._way_on(step, step.succeeded_event, "to=")

@@ -1,23 +1,22 @@
-"""The steps a workflow is written with: work with effects, transactions of the application's own, and their undos."""
+"""The steps a workflow is written with: work with effects, done once or for each of many items, and their undos."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 import attrs
 
 from statemachine.calls import Call
-from statemachine.events import Connection
+from statemachine.collected import ItemOutcome
+from statemachine.definition import Failures
 from statemachine.retry import Retry
 from statemachine.states import D, QuietArms, State, Targets, W, note, place
+from statemachine.undos import Awaited, EachUndoOf, Item, R, UndoOf
 
-R = TypeVar("R")
-"""What a step returns."""
 F_co = TypeVar("F_co", covariant=True)
 """A step as it is called on a workflow object."""
-Awaited: TypeAlias = Coroutine[Any, Any, R]
 
 DEFAULT_TIMEOUT = 300.0
 """Seconds that one attempt of a step may take."""
@@ -40,6 +39,9 @@ class Work:
     transactional: bool = False
     into: Callable[..., Any] | None = None
     effect: bool = True
+    each: Callable[..., Any] | None = None
+    limit: int = 8
+    failures: Failures = "stop"
     place: str
     function: Callable[..., Any] | None = None
     undo: Callable[..., Any] | None = None
@@ -103,71 +105,43 @@ class Step(Bindable[F_co], Generic[D, F_co]):
         return taking if function is None else taking(function)
 
 
-def _take_undo(work: Work, function: Callable[..., Any]) -> None:
-    if work.undo is None:
-        work.undo = function
-    else:
-        work.other_undo = function
-
-
-class UndoOf(Generic[D]):
-    """Takes the undo of a step."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
+class EachStep(Bindable[F_co], Generic[D, Item, F_co]):
+    """A declared step over data of type D that is done for each of many items of type Item."""
 
     @overload
-    def __call__(self, function: Callable[[W, D], None], /) -> Callable[[W, D], None]: ...
+    def undo(self, function: Callable[[W, D, Item], None], /) -> Callable[[W, D, Item], None]: ...
     @overload
-    def __call__(self, function: Callable[[W, D, Call], None], /) -> Callable[[W, D, Call], None]: ...
+    def undo(self, function: Callable[[W, D, Item, Call], None], /) -> Callable[[W, D, Item, Call], None]: ...
     @overload
-    def __call__(self, function: Callable[[W, D], Awaited[None]], /) -> Callable[[W, D], Awaited[None]]: ...
-    @overload
-    def __call__(self, function: Callable[[W, D, Call], Awaited[None]], /) -> Callable[[W, D, Call], Awaited[None]]: ...
-    def __call__(self, function: Any, /) -> Any:
-        """Note it."""
-        _take_undo(self._work, function)
-        return function
-
-
-class Transaction(Bindable[F_co], Generic[D, F_co]):
-    """A declared transactional step over data of type D."""
-
-    @overload
-    def undo(self, function: Callable[[W, D, Connection], None], /) -> Callable[[W, D, Connection], None]: ...
+    def undo(self, function: Callable[[W, D, Item], Awaited[None]], /) -> Callable[[W, D, Item], Awaited[None]]: ...
     @overload
     def undo(
-        self, function: Callable[[W, D, Connection, Call], None], /
-    ) -> Callable[[W, D, Connection, Call], None]: ...
+        self, function: Callable[[W, D, Item, Call], Awaited[None]], /
+    ) -> Callable[[W, D, Item, Call], Awaited[None]]: ...
     @overload
-    def undo(self, /, *, retry: Retry = ...) -> TransactionUndoOf[D]: ...
-    def undo(self, function: Callable[..., Any] | None = None, /, *, retry: Retry = ONCE) -> Any:
-        """Declare how it is undone, in the same way: `(self, data, connection)`, in the commit that records it."""
+    def undo(self, /, *, retry: Retry = ..., timeout: float | timedelta = ...) -> EachUndoOf[D, Item]: ...
+    def undo(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        retry: Retry = ONCE,
+        timeout: float | timedelta = DEFAULT_TIMEOUT,
+    ) -> Any:
+        """Declare how the work on one item is undone: `(self, data, item)` or `(self, data, item, call)`.
+
+        Items are undone one by one, the last first, each with attempts of its own. See `Step.undo` for the rest.
+        """
         self.work.undo_retry = retry
-        taking = TransactionUndoOf[Any](self.work)
+        self.work.undo_timeout = seconds(timeout)
+        taking = EachUndoOf[Any, Any](self.work)
         return taking if function is None else taking(function)
-
-
-class TransactionUndoOf(Generic[D]):
-    """Takes the undo of a transactional step."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
-    @overload
-    def __call__(self, function: Callable[[W, D, Connection], None], /) -> Callable[[W, D, Connection], None]: ...
-    @overload
-    def __call__(
-        self, function: Callable[[W, D, Connection, Call], None], /
-    ) -> Callable[[W, D, Connection, Call], None]: ...
-    def __call__(self, function: Any, /) -> Any:
-        """Note it."""
-        _take_undo(self._work, function)
-        return function
 
 
 class Taking:
     """What `step` and `transaction` give: a step without its method."""
+
+    made: type[Bindable[Any]]
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -175,11 +149,13 @@ class Taking:
 
     def _take(self, function: Any) -> Any:
         self._work.function = function
-        return Transaction[Any, Any](self._work) if self._work.transactional else Step[Any, Any](self._work)
+        return self.made(self._work)
 
 
 class StepOf(Taking):
     """Takes a step's method, which returns the data it is given; its data is the method's own."""
+
+    made = Step
 
     @overload
     def __call__(self, function: Callable[[W, D], Awaited[D]]) -> Step[D, Callable[[D], Awaited[D]]]: ...
@@ -199,6 +175,8 @@ class StepOf(Taking):
 class StepOver(Taking, Generic[D, R]):
     """Takes a step's method over data of type D that returns R, which `into=` folds into the data, or D itself."""
 
+    made = Step
+
     @overload
     def __call__(self, function: Callable[[W, D], Awaited[R]]) -> Step[D, Callable[[D], Awaited[R]]]: ...
     @overload
@@ -214,29 +192,25 @@ class StepOver(Taking, Generic[D, R]):
         return self._take(function)
 
 
-class TransactionOf(Taking):
-    """Takes a transactional step's method; its data is the method's own."""
+class StepForEach(Taking, Generic[D, Item, R]):
+    """Takes a step's method over data of type D and an item of type Item, which returns R."""
 
-    @overload
-    def __call__(self, function: Callable[[W, D, Connection], D]) -> Transaction[D, Callable[[D, Connection], D]]: ...
+    made = EachStep
+
     @overload
     def __call__(
-        self, function: Callable[[W, D, Connection, Call], D]
-    ) -> Transaction[D, Callable[[D, Connection, Call], D]]: ...
-    def __call__(self, function: Any) -> Any:
-        """Note it."""
-        return self._take(function)
-
-
-class TransactionOver(Taking, Generic[D]):
-    """Takes a transactional step's method over data of type D."""
-
-    @overload
-    def __call__(self, function: Callable[[W, D, Connection], D]) -> Transaction[D, Callable[[D, Connection], D]]: ...
+        self, function: Callable[[W, D, Item], Awaited[R]]
+    ) -> EachStep[D, Item, Callable[[D, Item], Awaited[R]]]: ...
     @overload
     def __call__(
-        self, function: Callable[[W, D, Connection, Call], D]
-    ) -> Transaction[D, Callable[[D, Connection, Call], D]]: ...
+        self, function: Callable[[W, D, Item, Call], Awaited[R]]
+    ) -> EachStep[D, Item, Callable[[D, Item, Call], Awaited[R]]]: ...
+    @overload
+    def __call__(self, function: Callable[[W, D, Item], R]) -> EachStep[D, Item, Callable[[D, Item], R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[W, D, Item, Call], R]
+    ) -> EachStep[D, Item, Callable[[D, Item, Call], R]]: ...
     def __call__(self, function: Any) -> Any:
         """Note it."""
         return self._take(function)
@@ -281,6 +255,42 @@ def step(
     failed: QuietArms[D] | None = None,
     **options: Unpack[Options],
 ) -> StepOver[D, R]: ...
+@overload
+def step(
+    state: State,
+    *,
+    each: Callable[[D], Sequence[Item]],
+    to: QuietArms[D],
+    limit: int = ...,
+    failures: Literal["stop"] = ...,
+    error: Mapping[type[Exception], QuietArms[D]] | None = None,
+    failed: QuietArms[D] | None = None,
+    **options: Unpack[Options],
+) -> StepForEach[D, Item, None]: ...
+@overload
+def step(
+    state: State,
+    *,
+    each: Callable[[D], Sequence[Item]],
+    to: QuietArms[D],
+    into: Callable[[D, Sequence[R]], D],
+    limit: int = ...,
+    failures: Literal["stop"] = ...,
+    error: Mapping[type[Exception], QuietArms[D]] | None = None,
+    failed: QuietArms[D] | None = None,
+    **options: Unpack[Options],
+) -> StepForEach[D, Item, R]: ...
+@overload
+def step(
+    state: State,
+    *,
+    each: Callable[[D], Sequence[Item]],
+    to: QuietArms[D],
+    into: Callable[[D, Sequence[ItemOutcome[R]]], D],
+    failures: Literal["collect"],
+    limit: int = ...,
+    **options: Unpack[Options],
+) -> StepForEach[D, Item, R]: ...
 def step(
     state: State,
     *,
@@ -294,6 +304,9 @@ def step(
     pivot: bool = False,
     once: bool = False,
     effect: bool = True,
+    each: Callable[..., Any] | None = None,
+    limit: int = 8,
+    failures: Failures = "stop",
 ) -> Any:
     """Work with effects, done while a state is active: `(self, data)` or `(self, data, call)` -> data, sync or async.
 
@@ -311,6 +324,12 @@ def step(
         pivot: After its success nothing is undone any more.
         once: Run it at most once: found started after a crash, it is an incident.
         effect: False says that there is nothing to undo.
+        each: A pure function `(data) -> items`. The step is done once for each, `(self, data, item, call)`, with a key
+            and a recorded outcome of its own; `retry` and `timeout` are each item's. `into` is given the sequence of
+            results, in the order of the items.
+        limit: Of how many items attempts are made at once.
+        failures: "stop": the first item that fails for good ends the others, and the step has failed. "collect": all
+            are done, and `into` is given an `ItemOutcome` of each.
     """
     work = Work(
         state=state,
@@ -324,65 +343,12 @@ def step(
         once=once,
         into=into,
         effect=effect,
+        each=each,
+        limit=limit,
+        failures=failures,
         place=place(),
     )
-    return StepOf(work)
-
-
-@overload
-def transaction(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload] -- as for `on`
-    state: State,
-    *,
-    to: Targets,
-    error: Mapping[type[Exception], Targets] | None = None,
-    failed: Targets | None = None,
-    retry: Retry = ...,
-    pivot: bool = False,
-) -> TransactionOf: ...
-@overload
-def transaction(
-    state: State,
-    *,
-    to: QuietArms[D],
-    error: Mapping[type[Exception], QuietArms[D]] | None = None,
-    failed: QuietArms[D] | None = None,
-    retry: Retry = ...,
-    pivot: bool = False,
-) -> TransactionOver[D]: ...
-def transaction(
-    state: State,
-    *,
-    to: Any,
-    error: Mapping[type[Exception], Any] | None = None,
-    failed: Any = None,
-    retry: Retry = ONCE,
-    pivot: bool = False,
-) -> Any:
-    """The application's own SQL in the commit that records the step: `(self, data, connection) -> data`, exactly once.
-
-    It is sync, gets the journal's connection (`Connection`), and holds up every other commit while it runs, so it is
-    short. What it raises is rolled back.
-
-    Args:
-        state: The state, which has no other step.
-        to: Where its success leads.
-        error: Exceptions that are never tried again, and the states they lead to.
-        failed: Where to go when attempts are used up; when not given, the run is undone.
-        retry: How often and how far apart it is attempted.
-        pivot: After its success nothing is undone any more.
-    """
-    return TransactionOf(
-        Work(
-            state=state,
-            to=to,
-            error=error or {},
-            failed=failed,
-            retry=retry,
-            pivot=pivot,
-            transactional=True,
-            place=place(),
-        )
-    )
+    return StepOf(work) if each is None else StepForEach[Any, Any, Any](work)
 
 
 def seconds(duration: float | timedelta) -> float:

@@ -318,10 +318,11 @@ class Turn:
         failure: Failure | None = None,
         changed: dict[str, Any] | None = None,
         event: Occurrence | None = None,
+        item: int | None = None,
     ) -> int:
         """Open an incident; gives its number."""
         number = self.number()
-        incident = Incident(number, kind, self.now, message, step, visit, failure, changed or {}, event)
+        incident = Incident(number, kind, self.now, message, step, visit, failure, changed or {}, event, item)
         self.incidents = (*self.incidents, incident)
         return number
 

@@ -84,7 +84,7 @@ def resolve(turn: Turn, told: Resolve, deliver: Deliver) -> None:
     if told.verb != "retry" and not told.reason:
         raise RefusedVerb(turn.run, told.verb, "say why: a reason is required")
     if incident.kind == "undo":
-        _resolve_undo(turn, told)
+        _resolve_undo(turn, told, incident)
     elif incident.kind == "handler":
         _resolve_handler(turn, told, incident, deliver)
     else:
@@ -129,10 +129,14 @@ def _resolve_handler(turn: Turn, told: Resolve, incident: Incident, deliver: Del
         deliver(turn, incident.event or Occurrence(""), incident.visit)
 
 
-def _resolve_undo(turn: Turn, told: Resolve) -> None:
+def _resolve_undo(turn: Turn, told: Resolve, incident: Incident) -> None:
     turn.close_incident(told.incident)
-    if told.verb == "retry" and turn.undoing is not None:
-        turn.undoing = Undoing(turn.undoing.visit)
+    undoing = turn.undoing
+    if undoing is not None and told.verb == "retry":
+        turn.undoing = Undoing(undoing.visit, left=undoing.left)
+        saga.attempt(turn)
+    elif undoing is not None and incident.item is not None:  # of the others nothing was decided
+        turn.undoing = Undoing(undoing.visit, left=(*undoing.left, incident.item))
         saga.attempt(turn)
     else:
         turn.undo = turn.undo[:-1]

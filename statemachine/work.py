@@ -9,6 +9,9 @@ Rules:
   run is undone.
 * Fields that a step changed are laid over the data as it is by now. A field that somebody else has changed since the
   visit began is a conflict: an incident that names both, never a silent overwrite.
+* A step that is done for each of many items has one outcome, too: its host tells it when all items have theirs, or
+  one has failed for good. As some may be done by then, its undo stays on the stack however it fails; the host knows
+  which there are to undo.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
         return True
     if step.into is not None:
         changed = _fold(turn, step, pending, occurrence)
+        if step.each is not None:  # nothing but the fold is given the results: they may be many
+            occurrence = Occurrence(step.succeeded_event, None, "platform")
     else:
         changed = told.changed
         conflict = [field for field in changed if field in pending.overwritten]
@@ -114,7 +119,8 @@ def failed(turn: Turn, told: Failed, deliver: Deliver) -> bool:
     harmless = told.arm is not None or not told.effect
     if pending is None:
         known = any(stopping.visit == told.visit for stopping in turn.stopping)
-        if harmless:
+        left = turn.chart.steps.get(told.step)
+        if harmless and (left is None or left.each is None):
             saga.learn(turn, told.visit, None)
         else:
             stopped(turn, Stopped(told.visit))
@@ -124,7 +130,14 @@ def failed(turn: Turn, told: Failed, deliver: Deliver) -> bool:
     step = turn.chart.steps[told.step]
     if told.arm is not None:
         settle_pending(turn, pending)
+        _may_be_done(turn, step, pending, harmless=harmless)
         deliver(turn, Occurrence(step.error_event(told.arm), told.failure, "platform"), pending.visit)
+    elif not told.recorded and not told.effect:
+        said = f"What step {step.name!r} is to be done for cannot be told: {told.failure.type}: {told.failure.message}"
+        _wait_for_a_person(turn, pending, "step", said, told.failure)
+    elif told.again is not None:
+        turn.replace_pending(pending, _with(pending, waiting=True))
+        turn.set_timer("retry", turn.deadline(told.again), visit=pending.visit)
     elif not told.recorded:
         _wait_for_a_person(
             turn, pending, "result", f"Step {step.name!r} took effect, but: {told.failure.message}", told.failure
@@ -179,12 +192,17 @@ def give_up(
 ) -> None:
     """Go on without the step: to its `failed=` state if it names one, else the run is undone."""
     settle_pending(turn, pending)
-    if step.undo is not None and not harmless and not turn.pivoted:
-        turn.undo = (*turn.undo, Done(step.name, pending.visit, {}, unknown=True))
+    _may_be_done(turn, step, pending, harmless=harmless)
     if step.failed:
         deliver(turn, Occurrence(step.failed_event, failure, "platform"), pending.visit)
     else:
         saga.undo_run(turn, Ending("failed", failure))
+
+
+def _may_be_done(turn: Turn, step: StepSpec, pending: Pending, *, harmless: bool) -> None:
+    """Keep the undo of a step on the stack, unless it is known to have had no effect, for no item of it."""
+    if step.undo is not None and not turn.pivoted and (not harmless or step.each is not None):
+        turn.undo = (*turn.undo, Done(step.name, pending.visit, {}, unknown=True))
 
 
 def lost(turn: Turn, told: Lost) -> bool:
@@ -209,10 +227,14 @@ def lost(turn: Turn, told: Lost) -> bool:
             turn,
             pending,
             "crashes",
-            f"Step {told.step!r} was running at {told.crashes} crashes in a row; it may be what ends the process. "
+            f"{_which(told)} was running at {told.crashes} crashes in a row; it may be what ends the process. "
             "'retry' runs it again.",
         )
     return True
+
+
+def _which(told: Lost) -> str:
+    return f"Step {told.step!r}" if told.item is None else f"Item {told.item} of step {told.step!r}"
 
 
 def stopped(turn: Turn, told: Stopped) -> bool:

@@ -11,6 +11,7 @@ Nothing here needs pytest itself. Leases are asked for with 0 seconds where one 
 
 from persistence.contract.caching import Caching
 from persistence.contract.commits import Commits
+from persistence.contract.fanning import Fanning
 from persistence.contract.holding import Holding
 from persistence.contract.keeping import Keeping
 from persistence.contract.making import LEASE, a_message, a_run, an_entry, refused, start, step
@@ -20,5 +21,5 @@ from persistence.contract.reading import Reading
 __all__ = ["LEASE", "JournalContract", "a_message", "a_run", "an_entry", "refused", "start", "step"]
 
 
-class JournalContract(Caching, Commits, Holding, Keeping, Owners, Reading):
+class JournalContract(Caching, Commits, Fanning, Holding, Keeping, Owners, Reading):
     """The contract, one test for each sentence of it."""

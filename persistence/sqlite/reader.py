@@ -10,7 +10,11 @@ from persistence.records import (
     AttemptRecord,
     CachedRecord,
     EntryRecord,
+    FanCount,
+    FanRecord,
+    GivenRecord,
     HoldRecord,
+    ItemRecord,
     LiveGroup,
     MessageRecord,
     Query,
@@ -19,7 +23,7 @@ from persistence.records import (
     SeenRecord,
     ShelfRecord,
 )
-from persistence.sqlite import caching, reading
+from persistence.sqlite import caching, fans, reading
 from persistence.sqlite.connection import Pool
 from persistence.sqlite.forking import Birth
 
@@ -110,6 +114,28 @@ class Reader:
         """See `Journal.saves`."""
         with self._reading() as connection:
             return reading.saves(connection)
+
+    def fan(self, run: str, visit: int) -> FanRecord | None:
+        """See `Journal.fan`."""
+        with self._reading() as connection:
+            return fans.fan(connection, run, visit)
+
+    def fans(self, run: str) -> list[FanCount]:
+        """See `Journal.fans`."""
+        with self._reading() as connection:
+            return fans.fans(connection, run)
+
+    def given(self, run: str, visit: int, number: int) -> GivenRecord | None:
+        """See `Journal.given`."""
+        with self._reading() as connection:
+            return fans.given(connection, run, visit, number)
+
+    def items(
+        self, run: str, visit: int, *, back: bool = False, after: int = -1, limit: int = 1000, bodies: bool = True
+    ) -> list[ItemRecord]:
+        """See `Journal.items`."""
+        with self._reading() as connection:
+            return fans.items(connection, run, visit, back=back, after=after, limit=limit, bodies=bodies)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

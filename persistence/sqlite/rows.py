@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from persistence.records import EntryRecord, MessageRecord, RunRecord
+from persistence.records import EntryRecord, ItemRecord, MessageRecord, RunRecord
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,6 +37,22 @@ def message_row(message: MessageRecord) -> tuple[Any, ...]:
         message.actor,
         message.reason,
         message.trace,
+    )
+
+
+def item_row(run_id: int | None, item: ItemRecord) -> tuple[Any, ...]:
+    """What is known of an item, in the order of `sql.PUT_ITEM`."""
+    return (
+        run_id,
+        item.visit,
+        item.back,
+        item.number,
+        item.state,
+        item.attempts,
+        item.crashes,
+        item.due,
+        item.at,
+        item.body,
     )
 
 

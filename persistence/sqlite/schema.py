@@ -164,6 +164,45 @@ DUE = """
 CREATE INDEX statemachine_run_due ON statemachine_run (due, run, workflow)
 WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
 """
+ITEMS = (
+    """
+    CREATE TABLE statemachine_fan (                  -- steps that are done once for each of many items
+        run_id INTEGER NOT NULL,
+        visit INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        total INTEGER NOT NULL,
+        most INTEGER NOT NULL,
+        PRIMARY KEY (run_id, visit)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE statemachine_given (                -- their items, many to a row, written when the visit begins
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL,
+        visit INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        items BLOB NOT NULL,                         -- JSON array
+        UNIQUE (run_id, visit, first)
+    )
+    """,
+    # As for entries: a table of its own order and an index beside it, for results come in whatever order.
+    """
+    CREATE TABLE statemachine_item (                 -- what came of each
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL,
+        visit INTEGER NOT NULL,
+        back INTEGER NOT NULL,                       -- 1: of its undo
+        number INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        crashes INTEGER NOT NULL,
+        due INTEGER,
+        at INTEGER NOT NULL,
+        body BLOB NOT NULL,                          -- JSON
+        UNIQUE (run_id, visit, back, number)
+    )
+    """,
+)
 
 SAVED = """
 CREATE TABLE statemachine_saved (                -- what a step that goes on has saved of its progress
@@ -238,6 +277,12 @@ def _cache(db: Database) -> None:
 @migrations(name="m007_saved")
 def _saved(db: Database) -> None:
     db.conn.execute(SAVED)
+
+
+@migrations(name="m008_items")
+def _items(db: Database) -> None:
+    for statement in ITEMS:
+        db.conn.execute(statement)
 
 
 def apply(connection: sqlite3.Connection) -> None:

@@ -4,7 +4,16 @@ Everything else that a journal says to SQLite stands where it is said.
 """
 
 MIGRATION_SET = "statemachine"
-MIGRATIONS = ("m001_tables", "m002_views", "m003_gone", "m004_trace", "m005_hold", "m006_cache", "m007_saved")
+MIGRATIONS = (
+    "m001_tables",
+    "m002_views",
+    "m003_gone",
+    "m004_trace",
+    "m005_hold",
+    "m006_cache",
+    "m007_saved",
+    "m008_items",
+)
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
 A file with more is a later version's.
@@ -91,6 +100,21 @@ ON CONFLICT (run, visit) DO UPDATE SET at = excluded.at, value = excluded.value
 
 DROP_SAVED = "DELETE FROM statemachine_saved WHERE run = ? AND visit = ?"
 
+PUT_FAN = """
+INSERT INTO statemachine_fan (run_id, visit, step, total, most) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (run_id, visit) DO UPDATE SET step = excluded.step, total = excluded.total, most = excluded.most
+"""
+
+INSERT_GIVEN = "INSERT INTO statemachine_given (run_id, visit, first, items) VALUES (?, ?, ?, ?)"
+
+PUT_ITEM = """
+INSERT INTO statemachine_item (run_id, visit, back, number, state, attempts, crashes, due, at, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (run_id, visit, back, number) DO UPDATE
+SET state = excluded.state, attempts = excluded.attempts, crashes = excluded.crashes, due = excluded.due,
+    at = excluded.at, body = excluded.body
+"""
+
 # Runs that are as they should be are not written: at each start that would be all that wait.
 HOLD = """
 UPDATE statemachine_run SET held = ?1
@@ -157,6 +181,9 @@ PRUNE = (
     f"DELETE FROM statemachine_tag WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_inbox WHERE verdict <> '' AND run IN {_GOING_BY_NAME}",
     f"DELETE FROM statemachine_saved WHERE run IN {_GOING_BY_NAME}",
+    f"DELETE FROM statemachine_item WHERE run_id IN {_GOING}",
+    f"DELETE FROM statemachine_given WHERE run_id IN {_GOING}",
+    f"DELETE FROM statemachine_fan WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_entry WHERE run_id IN {_GOING}",
     f"DELETE FROM statemachine_run WHERE {PRUNABLE}",
 )
@@ -213,6 +240,27 @@ SELECT {RUN_COLUMNS}, r.snapshot FROM statemachine_run AS r
 WHERE r.busy = 1 AND r.over = 0 AND r.held = '' AND r.run > ?
 ORDER BY r.run LIMIT ?
 """
+
+_OF_RUN = "run_id = (SELECT id FROM statemachine_run WHERE run = ?)"
+
+FAN = f"SELECT step, total, most FROM statemachine_fan WHERE {_OF_RUN} AND visit = ?"
+
+FANS = f"SELECT visit, step, total, most FROM statemachine_fan WHERE {_OF_RUN} ORDER BY visit"
+
+ITEM_STATES = f"""
+SELECT back, state, COUNT(*) FROM statemachine_item WHERE {_OF_RUN} AND visit = ? GROUP BY back, state
+"""
+
+GIVEN = f"""
+SELECT first, items FROM statemachine_given WHERE {_OF_RUN} AND visit = ? AND first <= ? ORDER BY first DESC LIMIT 1
+"""
+
+ITEMS = f"""
+SELECT number, state, attempts, crashes, due, at, body FROM statemachine_item
+WHERE {_OF_RUN} AND visit = ? AND back = ? AND number > ? ORDER BY number LIMIT ?
+"""
+
+ITEMS_WITHOUT_BODIES = ITEMS.replace("at, body", "at, x''")
 
 ATTEMPTS = "SELECT run, visit, step, epoch, crashes FROM statemachine_attempt ORDER BY run, visit"
 

@@ -14,7 +14,7 @@ from persistence.sqlite import caching, sql
 from persistence.sqlite.connection import begin
 from persistence.sqlite.guard import Guard
 from persistence.sqlite.guarded import GuardedConnection
-from persistence.sqlite.rows import message_row, states_text, tags_text
+from persistence.sqlite.rows import item_row, message_row, states_text, tags_text
 from persistence.sqlite.trouble import FATAL, Translated, meaning
 
 KNOWN = 4096
@@ -348,3 +348,13 @@ class Writer:
             execute(sql.SAVE, (saved.run, saved.visit, saved.at, saved.value))
         for dropped in change.dropped:
             execute(sql.DROP_SAVED, dropped)
+        self._note_items(change)
+
+    def _note_items(self, change: Change) -> None:
+        execute = self._execute
+        for fan in change.fans:
+            execute(sql.PUT_FAN, (self._id(fan.run), fan.visit, fan.step, fan.total, fan.most))
+        for given in change.given:
+            execute(sql.INSERT_GIVEN, (self._id(given.run), given.visit, given.first, given.items))
+        for item in change.items:
+            execute(sql.PUT_ITEM, item_row(self._id(item.run), item))

@@ -42,6 +42,11 @@ class Attempt:
     turn: Turn | None = None
     """Where it had to wait for one: that."""
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether its outcome is still to come."""
+        return not self.told and not self.task.done()
+
     def begin(self) -> None:
         """It begins, or never will."""
         if self.turn is not None:

@@ -16,6 +16,7 @@ from persistence import EntryRecord, RunRecord
 from statemachine.errors import StateMachineError
 from statemachine.inputs import Adopt, Begin, Input
 from statemachine.runner.clock import from_micros
+from statemachine.runner.fans import ReadItems, with_results
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.stored import UNSTORABLE
 from statemachine.snapshot import Failure, Snapshot
@@ -35,8 +36,14 @@ class UnfoldableError(Exception):
     """The journal does not fold: an entry is missing, is not accepted any more, or its handling raises now."""
 
 
-def fold(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Iterator[Folded]:
+def fold(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord], items: ReadItems) -> Iterator[Folded]:
     """Fold the entries of a run, oldest first, from its start or from where its present definition adopted it.
+
+    Args:
+        hosted: Its workflow.
+        record: The run as it is.
+        entries: Its journal.
+        items: Reads what came of items, which stands beside the entries.
 
     Raises:
         UnfoldableError: The message says which entry, and why.
@@ -47,6 +54,7 @@ def fold(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> I
             continue
         try:
             told, refused = hosted.stored.retold(entry.body)
+            told = with_results(hosted, told, items)
             failure = msgspec.json.decode(bytes(refused) or b"null", type=Failure | None)
             outcome = _outcome(hosted, snapshot, entry, told, failure)
         except UNSTORABLE as error:

@@ -14,6 +14,7 @@ from statemachine.definition import Definition
 from statemachine.errors import NoSuchRun
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
+from statemachine.runner.fans import ReadItems, reader
 from statemachine.runner.mover import Loaded
 from statemachine.runner.operations import Health, health
 from statemachine.runner.statistics import HOUR, Statistics, Waiting, statistics, waiting
@@ -170,7 +171,7 @@ class AsyncLooking:
         self._body.check()
         record = await self.record(run)
         hosted = self._body.workflows.named(record.workflow)
-        return await self._body.io(lambda: verify(hosted, record, _entries(self._body.journal, run, record.seq)))
+        return await self._body.io(lambda: verify(hosted, record, *_written(self._body.journal, record)))
 
     async def story(self, run: str) -> Story:
         """What each entry of a run's journal left and entered, and each attempt of its work.
@@ -180,7 +181,7 @@ class AsyncLooking:
         self._body.check()
         record = await self.record(run)
         hosted = self._body.workflows.named(record.workflow)
-        return await self._body.io(lambda: tell(hosted, record, _entries(self._body.journal, run, record.seq)))
+        return await self._body.io(lambda: tell(hosted, record, *_written(self._body.journal, record)))
 
 
 class Looking(ABC):
@@ -289,6 +290,11 @@ def query_of(
         started_after=None if started_after is None else to_micros(started_after),
         **more,
     )
+
+
+def _written(journal: Journal, record: RunRecord) -> tuple[Iterator[EntryRecord], ReadItems]:
+    """All entries of a run up to where it is, and how what came of items is read."""
+    return _entries(journal, record.run, record.seq), reader(journal, record.run)
 
 
 def _entries(journal: Journal, run: str, last: int) -> Iterator[EntryRecord]:

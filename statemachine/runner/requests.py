@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from persistence import AnswerRecord, Change, EntryRecord, MessageRecord, RunRecord, opened
+from persistence import AnswerRecord, Change, EntryRecord, ItemRecord, MessageRecord, RunRecord, opened
 from statemachine.errors import (
     AlreadyStarted,
     BeingUndone,
@@ -162,14 +162,21 @@ class Sending:
 
 
 class Telling(msgspec.Struct, frozen=True, eq=False):
-    """Tell a run what the runner knows: an outcome, a timer, a stop. Answers the verdict."""
+    """Tell a run what the runner knows: an outcome, a timer, a stop. Answers the verdict.
+
+    `items` is what has come of items by that, for the same commit.
+    """
 
     run: str
     told: Input
+    items: tuple[ItemRecord, ...] = ()
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         plan.answer = mover.tell(plan, mover.load(self.run, plan), self.told, NOBODY)[1].verdict
+        if self.items:
+            last = plan.changes.pop() if plan.answer == "accepted" else Change()
+            plan.changes.append(msgspec.structs.replace(last, items=self.items) if isinstance(last, Change) else last)
 
 
 @attrs.frozen(eq=False)

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from persistence import JournalError
+from persistence import ItemRecord, JournalError
 from statemachine.calls import Call
 from statemachine.commands import CancelStep, RunStep, Undo
 from statemachine.data import changed
@@ -39,14 +39,18 @@ from statemachine.runner.attempts import (
     undoing,
 )
 from statemachine.runner.clock import Clock
+from statemachine.runner.failing import failed
 from statemachine.runner.holds import HeldBack, Holds, Kept
 from statemachine.runner.hosted import Hosted, Work
+from statemachine.runner.items import Items
 from statemachine.runner.line import Lines
 from statemachine.runner.logs import fields
 from statemachine.runner.observing import Guarded
 from statemachine.runner.progress import Refusing, behind_call
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
+from statemachine.runner.tools import Tools
+from statemachine.runner.unwinding import Unwinding
 from statemachine.runner.writer import Writer
 from statemachine.snapshot import Snapshot
 
@@ -72,6 +76,19 @@ class Steps:
         self._running: dict[tuple[str, int], Attempt] = {}
         self._waiting: list[Callable[[], None]] | None = None
         self._closing = False
+        tools = Tools(
+            writer=writer,
+            clock=clock,
+            perform=self._perform,
+            tell=self._tell,
+            room=self._room,
+            patience=self._patience,
+            begins=self._begins,
+            held=lambda hosted, step: holds.of(hosted.definition, step) is not None,
+            put_back=self._put_back,
+            thread_over=self._thread_over,
+        )
+        self._items, self._unwinding = Items(tools), Unwinding(tools)
 
     def hold(self) -> None:
         """Begin nothing until `release`; what is asked for meanwhile waits."""
@@ -89,14 +106,17 @@ class Steps:
             self._waiting.append(lambda: self.run(hosted, snapshot, command))
             return
         there = self._running.get((snapshot.run, command.visit))
-        if there is not None and there.number == command.attempt and not there.undo and not there.told:
+        if there is not None and there.number == command.attempt and there.goes_on and not there.undo:
+            self._items.look(snapshot.run, command.visit)
             return
         if self.kept.keep(hosted.definition, snapshot.run, command.visit, command.step):
             return
         line = self._lines.of(hosted.definition.name)
         work: Attempting = partial(self._forward, hosted, snapshot, command)
         lane = line.lane(command.step)
-        if lane is not None:
+        if hosted.steps[command.step].spec.each is not None:
+            work = partial(self._items.forward, hosted, snapshot, command, lane)
+        elif lane is not None:
             work = partial(in_turn, lane, work)
         line.join()
         attempt = Attempt(command.attempt, undo=False, priority=snapshot.priority, line=line)
@@ -108,11 +128,12 @@ class Steps:
             self._waiting.append(lambda: self.undo(hosted, snapshot, command))
             return
         there = self._running.get((snapshot.run, command.visit))
-        if there is not None and there.undo and there.number == command.attempt and not there.told:
+        if there is not None and there.undo and there.number == command.attempt and there.goes_on:
             return
         if self.kept.keep(hosted.definition, snapshot.run, command.visit, ""):
             return
-        work = partial(self._back, hosted, snapshot, command)
+        each = hosted.steps[command.step].spec.each is not None
+        work = partial(self._unwinding.back if each else self._back, hosted, snapshot, command)
         self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=True, priority=FIRST), work)
 
     def cancel(self, run: str, command: CancelStep) -> None:
@@ -154,11 +175,21 @@ class Steps:
             del self._running[run, visit]
         return held
 
-    def _tell(self, attempt: Attempt, run: str, told: Succeeded | Failed | Undone | UndoFailed) -> None:
+    def _tell(
+        self,
+        attempt: Attempt,
+        run: str,
+        told: Succeeded | Failed | Undone | UndoFailed,
+        items: tuple[ItemRecord, ...] = (),
+    ) -> None:
         attempt.told = True
         if attempt.began is not None:
             told = msgspec.structs.replace(told, took=self._seconds(attempt.began))
-        self._writer.tell(Telling(run, told))
+        self._writer.tell(Telling(run, told, items))
+
+    def _begins(self, snapshot: Snapshot[Any], command: RunStep | Undo, work: Work) -> Work:
+        """The work of an attempt that begins, as whoever looks on has it done."""
+        return work if self._observer is None else self._observer.begins(snapshot, command, self._clock.now(), work)
 
     def _seconds(self, began: datetime) -> float:
         return round((self._clock.now() - began).total_seconds(), 6)
@@ -170,30 +201,29 @@ class Steps:
         step, work = hosted_step.spec, hosted_step.work
         pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
         base = pending.base if pending.moved else snapshot.data
+        told: Succeeded | Failed
         try:
             behind = await behind_call(self._writer, hosted, snapshot.run, command)
         except (JournalError, RunnerClosed):
             return  # the runner has lost its journal, or closes
         except NotStored as error:
-            self._tell(attempt, snapshot.run, self._failure(hosted, snapshot.run, step, command, error, effect=False))
+            self._tell(attempt, snapshot.run, failed(hosted, snapshot.run, command, error, 0.0, effect=False))
             return
         await self._room(step, work, attempt)
         if self._put_back(hosted, snapshot.run, command.visit, step.name, attempt):
             self._leave_room(step, work)
             return
         attempt.begin()
-        if self._observer is not None:
-            work = self._observer.begins(snapshot, command, self._clock.now(), work)
+        work = self._begins(snapshot, command, work)
         timeout, deadline = self._patience(step, pending.since)
         call = Call[Any](key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline, behind=behind)
         if step.kind == "transactional":
             await self._transact(hosted, snapshot.run, command, attempt, lambda there: work.function(base, there, call))
             return
-        told: Succeeded | Failed
         try:
             result = await self._perform(attempt, work, timeout, deadline, base, call)
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
-            told = self._failure(hosted, snapshot.run, step, command, error)
+            told = failed(hosted, snapshot.run, command, error, self._clock.chance())
         else:
             told = self._success(hosted, snapshot.run, step, command, base=base, result=result)
         self._tell(attempt, snapshot.run, told)
@@ -281,30 +311,6 @@ class Steps:
         except Exception as error:  # noqa: BLE001 -- comparing the user's values may raise anything
             return Failed(step.name, command.visit, failure_told(error), recorded=False)
 
-    def _failure(
-        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, error: Exception, *, effect: bool = True
-    ) -> Failed:
-        exceptions = hosted.definition.code.exceptions
-        arm = next((n for n, name in enumerate(step.errors) if isinstance(error, exceptions[name])), None)
-        if arm is None:
-            log.warning(
-                "Step %s of run %s failed at attempt %d: %s",
-                step.name,
-                run,
-                command.attempt,
-                type(error).__qualname__,
-                extra=fields(hosted.definition.name, run, step.name, command.attempt),
-            )
-        return Failed(
-            step=step.name,
-            visit=command.visit,
-            failure=failure_told(error),
-            chance=self._clock.chance(),
-            arm=arm,
-            final=isinstance(error, step.retry.never),
-            effect=effect,
-        )
-
     async def _transact(
         self, hosted: Hosted, run: str, command: RunStep, attempt: Attempt, call: Callable[[Any], Any]
     ) -> None:
@@ -327,7 +333,7 @@ class Steps:
             return
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
             raised = error.error if isinstance(error, Raised) else error
-            self._tell(attempt, run, self._failure(hosted, run, step, command, raised, effect=False))
+            self._tell(attempt, run, failed(hosted, run, command, raised, self._clock.chance(), effect=False))
 
     # Back.
 
@@ -342,8 +348,7 @@ class Steps:
         if self._put_back(hosted, snapshot.run, command.visit, "", attempt):
             self._leave_room(step, work)
             return
-        if self._observer is not None:
-            work = self._observer.begins(snapshot, command, self._clock.now(), work)
+        work = self._begins(snapshot, command, work)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
         call: Call = Call(
             key=command.key,
@@ -372,8 +377,8 @@ class Steps:
                 extra=fields(hosted.definition.name, snapshot.run, step.name, command.attempt),
             )
             final = isinstance(error, undo.retry.never)
-            failed = UndoFailed(command.visit, failure_told(error), self._clock.chance(), final=final)
-            self._tell(attempt, snapshot.run, failed)
+            told = UndoFailed(command.visit, failure_told(error), self._clock.chance(), final=final)
+            self._tell(attempt, snapshot.run, told)
         else:
             self._tell(attempt, snapshot.run, Undone(command.visit))
         await self._thread_over(attempt, snapshot.run, command.visit)
@@ -382,6 +387,7 @@ class Steps:
         """Let what runs finish for `grace` seconds, then cancel it; a thread that still runs then is left behind."""
         self._waiting = []
         self._lines.close()
+        self._items.stop_beginning()
         tasks = {attempt.task for attempt in self._running.values()}
         if tasks and grace > 0:
             await asyncio.wait(tasks, timeout=grace)

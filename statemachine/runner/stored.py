@@ -7,7 +7,7 @@ are decoded in a second pass, with the types the definition carries.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_type_hints
 
 import msgspec
@@ -19,6 +19,7 @@ from statemachine.definition import Definition
 from statemachine.errors import NotStored, TooLarge
 from statemachine.inputs import Begin, Input, Received, Succeeded
 from statemachine.snapshot import Done, Failure, Incident, Occurrence, Pending, Snapshot, Timer
+from statemachine.spreading import results_kind
 
 UNSTORABLE = (TypeError, ValueError, OverflowError, msgspec.MsgspecError)
 """What encoding a value and decoding it again may raise."""
@@ -105,8 +106,8 @@ class Stored:
             changes["incidents"] = tuple(self._incident(incident) for incident in snapshot.incidents)
         return msgspec.structs.replace(snapshot, **changes) if changes else snapshot
 
-    def event(self, run: str, name: str, value: Any) -> None:
-        """Refuse an event that cannot be stored. Raises NotStored, TooLarge."""
+    def event(self, run: str, name: str, value: Any) -> bytes:
+        """An event as bytes; one that cannot be stored is refused. Raises NotStored, TooLarge."""
         kind = self._kind(name)
         try:
             raw = self.codec.encode(value)
@@ -116,6 +117,23 @@ class Stored:
         if len(raw) > self.limit:
             raise TooLarge(run, f"event {name}", len(raw), self.limit)
         self._compare(run, f"event {name}", value, again)
+        return raw
+
+    def items(self, run: str, step: str, items: Sequence[Any]) -> bytes:
+        """Some of the items that a step is done for, as bytes. Raises NotStored, TooLarge."""
+        many: Any = list
+        kind = many[self.definition.code.items.get(step, Any)]
+        try:
+            raw = self.codec.encode(items)
+            again = self.codec.decode(raw, kind) if self.verify else items
+            largest = max(len(self.codec.encode(item)) for item in items) if len(raw) > self.limit else 0
+        except UNSTORABLE as error:
+            raise NotStored(run, f"item of {step}", str(error)) from error
+        if largest > self.limit:
+            raise TooLarge(run, f"item of {step}", largest, self.limit)
+        for item, read in zip(items, again, strict=True):
+            self._compare(run, f"item of {step}", item, read)
+        return raw
 
     def saved(self, run: str, step: str, value: Any) -> bytes:
         """What a step saves as bytes. Raises NotStored, TooLarge."""
@@ -131,7 +149,9 @@ class Stored:
         return raw
 
     def told(self, told: Input, refused: object = None) -> bytes:
-        """An input as bytes, for the journal."""
+        """An input as bytes, for the journal. What came of many items stands there already."""
+        if isinstance(told, Succeeded) and told.items is not None:
+            told = msgspec.structs.replace(told, result=None)
         return self.codec.encode(
             Told(told, msgspec.Raw(self.codec.encode(refused)) if refused else msgspec.Raw(b"null"))
         )
@@ -163,9 +183,14 @@ class Stored:
         if isinstance(told, Received):
             return msgspec.structs.replace(told, occurrence=self.occurrence(told.occurrence))
         if isinstance(told, Succeeded):
-            kind = self.definition.code.results.get(told.step, Any)
+            kind = Any if told.items is not None else self._result(told.step)
             return msgspec.structs.replace(told, changed=self._some(told.changed), result=restore(told.result, kind))
         return told
+
+    def _result(self, name: str) -> Any:
+        step = next((step for step in self.definition.steps if step.name == name), None)
+        kind = self.definition.code.results.get(name, Any)
+        return kind if step is None or step.each is None else results_kind(step, kind)
 
     def _pending(self, pending: Pending) -> Pending:
         return (

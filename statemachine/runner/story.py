@@ -11,6 +11,7 @@ import attrs
 from persistence import EntryRecord, RunRecord
 from statemachine.commands import RunStep, Undo
 from statemachine.inputs import Failed, Kill, Lost, Stopped, Succeeded, UndoFailed, Undone
+from statemachine.runner.fans import ReadItems
 from statemachine.runner.folding import Folded, UnfoldableError, fold
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.views import Entry
@@ -81,7 +82,7 @@ class Story:
     broken: str = ""
 
 
-def tell(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Story:
+def tell(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord], items: ReadItems) -> Story:
     """Tell the story of a run. Takes time and memory in proportion to its journal."""
     every = list(entries)
     folded: dict[int, StoryLine] = {}
@@ -89,7 +90,7 @@ def tell(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> S
     broken = ""
     before: Snapshot[Any] | None = None
     try:
-        for one in fold(hosted, record, every):
+        for one in fold(hosted, record, every, items):
             folded[one.entry.seq] = _line(one, before)
             attempts.take(one)
             before = one.outcome.snapshot

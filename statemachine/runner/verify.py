@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from persistence import EntryRecord, RunRecord
+from statemachine.runner.fans import ReadItems
 from statemachine.runner.folding import Folded, UnfoldableError, fold
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.stored import UNSTORABLE
@@ -38,12 +39,12 @@ class Verified:
         return not self.different and not self.reason
 
 
-def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord]) -> Verified:
+def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord], items: ReadItems) -> Verified:
     """Fold all entries of a run, oldest first, and compare. What cannot be read makes the reason, and no error."""
     last: Folded | None = None
     since = folded = 0
     try:
-        for one in fold(hosted, record, entries):
+        for one in fold(hosted, record, entries, items):
             if one.entry.kind in {"start", "adopt"}:
                 since, folded = one.entry.seq, 0
             last, folded = one, folded + 1

@@ -7,6 +7,7 @@ A point is called `before X` or `after X`, where X is
   works, or closes in peace), `count` (what was running when an owner died), `hold` (runs no workflow here can move),
   `halt` and `unhalt` (work that a person holds back, and releases), `answer` (the verdict on a client's message),
   `save` (the progress of a step);
+  `items` (which there are for a step that is done for each of many), `item` and `item-undone` (what came of one);
 * `transaction`: the commit that a transactional step works in. Once its SQL has run, `before succeeded` (or `before
   undone`) is passed inside that commit;
 * `claim`, `release` (of the journal by its owner), `put` (a client's message);
@@ -56,6 +57,9 @@ UNTOLD = (
     "unhalt",
     "answer",
     "save",
+    "items",
+    "item",
+    "item-undone",
     "transaction",
     "claim",
     "release",
@@ -67,6 +71,7 @@ _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
     *("saved", "saves"),
     *("inbox", "message", "pulse", "live", "cached", "shelves", "log", "size", "close", "renew", "tidy"),
+    *("fan", "fans", "given", "items"),
 }
 """What of a journal commits nothing: `renew` writes beside it, `tidy` copies what was committed."""
 
@@ -206,6 +211,10 @@ def _untold(change: Change) -> str:
         return "unmark"
     if change.begun:
         return "count"
+    if change.fans:
+        return "items"
+    if change.items:
+        return "item-undone" if change.items[0].back else "item"
     message = f"A commit holds what has no name: {change}"
     raise Unnamed(message)
 

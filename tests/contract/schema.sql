@@ -40,6 +40,25 @@ CREATE TABLE statemachine_entry (
         UNIQUE (run_id, seq)
     );
 
+CREATE TABLE statemachine_fan (                  -- steps that are done once for each of many items
+        run_id INTEGER NOT NULL,
+        visit INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        total INTEGER NOT NULL,
+        most INTEGER NOT NULL,
+        PRIMARY KEY (run_id, visit)
+    ) WITHOUT ROWID
+    ;
+
+CREATE TABLE statemachine_given (                -- their items, many to a row, written when the visit begins
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL,
+        visit INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        items BLOB NOT NULL,                         -- JSON array
+        UNIQUE (run_id, visit, first)
+    );
+
 CREATE TABLE statemachine_gone (                 -- event ids of runs that were pruned
     run TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -79,6 +98,21 @@ CREATE UNIQUE INDEX statemachine_inbox_id ON statemachine_inbox (run, id, kind)
     ;
 
 CREATE INDEX statemachine_inbox_waiting ON statemachine_inbox (number) WHERE verdict = '';
+
+CREATE TABLE statemachine_item (                 -- what came of each
+        id INTEGER PRIMARY KEY,
+        run_id INTEGER NOT NULL,
+        visit INTEGER NOT NULL,
+        back INTEGER NOT NULL,                       -- 1: of its undo
+        number INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        crashes INTEGER NOT NULL,
+        due INTEGER,
+        at INTEGER NOT NULL,
+        body BLOB NOT NULL,                          -- JSON
+        UNIQUE (run_id, visit, back, number)
+    );
 
 CREATE VIEW statemachine_log AS
     SELECT r.run, r.workflow, e.seq, strftime('%Y-%m-%dT%H:%M:%S', e.at / 1000000, 'unixepoch') || printf('.%06dZ', e.at % 1000000) AS at, e.kind, e.name, e.event_id, e.actor, e.reason,

@@ -15,11 +15,11 @@ import statemachine.testing
 PUBLIC: dict[str, str] = {
     "statemachine": """
         AlreadySent AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection
-        Definition DefinitionError Event HandlerFailed History Moment NoSuchRun NotAccepted NotAnswered NotOver
-        NotStored OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused RefusedVerb Result Retry Run
-        RunHeld RunOver RunSummary RunView Runner RunnerClosed State StateMachineError TooLarge UndeclaredEvent
-        UnknownWorkflow Workflow after always check diagram evolve joined on on_entry on_exit redacted step
-        transaction waive
+        Definition DefinitionError Event HandlerFailed History ItemOutcome Moment NoSuchRun NotAccepted
+        NotAnswered NotOver NotStored OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused
+        RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner RunnerClosed State
+        StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow after always check diagram evolve
+        joined on on_entry on_exit redacted step transaction waive
     """,
     "statemachine.runner": """
         AsyncRun AsyncRunner Attempt Client Clock Committed Entry Health Hold Observer Plain Receipt Result Run
@@ -41,9 +41,10 @@ PUBLIC: dict[str, str] = {
     """,
     "persistence": """
         AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
-        EntryRecord Fenced Foreign Forked HoldRecord Journal JournalError LiveGroup MemoryJournal MessageRecord
-        NewerSchema NotStorable Owned Pruned Query RunRecord SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord
-        ShelfRecord Stale Unsuitable Unwritable Work WrongConnection beneath examine opened sealed wal_reset_race
+        EntryRecord FanCount FanRecord Fenced Foreign Forked GivenRecord HoldRecord ItemRecord Journal
+        JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NotStorable Owned Pruned Query RunRecord
+        SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable Work
+        WrongConnection beneath examine opened sealed wal_reset_race
     """,
 }
 

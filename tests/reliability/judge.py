@@ -12,6 +12,7 @@ import attrs
 
 from persistence import Codec, EntryRecord, Query, RunRecord, SQLiteJournal
 from statemachine.inputs import Failed, Lost, Resolve, Succeeded, UndoFailed, Undone
+from statemachine.runner.fans import reader
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.verify import verify
 from statemachine.snapshot import Snapshot
@@ -95,7 +96,7 @@ class Judge:
         told = [hosted.stored.retold(entry.body)[0] for entry in entries]
         unfolded = ""
         if folded:
-            verified = verify(hosted, record, entries)
+            verified = verify(hosted, record, entries, reader(journal, run))
             unfolded = "" if verified.ok else str(verified)
         return Kept(record, hosted.stored.thaw(record.snapshot), entries, told, unfolded)
 

@@ -1,0 +1,78 @@
+"""What the performing of steps lends to the performing of many items: threads, time, the way to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import attrs
+
+from persistence import ItemRecord
+from statemachine.commands import RunStep, Undo
+from statemachine.definition import StepSpec
+from statemachine.inputs import Failed, Succeeded, UndoFailed, Undone
+from statemachine.runner.attempts import Attempt
+from statemachine.runner.clock import Clock
+from statemachine.runner.hosted import Hosted, HostedStep, Work
+from statemachine.runner.writer import Writer
+from statemachine.snapshot import Snapshot
+
+
+class Performs(Protocol):
+    """Calls a step or an undo and waits for it."""
+
+    def __call__(
+        self, attempt: Attempt, work: Work, timeout: float, deadline: datetime, /, *arguments: Any
+    ) -> Awaitable[Any]:
+        """What it returned; raises what it raised."""
+        ...
+
+
+class Tells(Protocol):
+    """Tells a run what came of an attempt."""
+
+    def __call__(
+        self,
+        attempt: Attempt,
+        run: str,
+        told: Succeeded | Failed | Undone | UndoFailed,
+        items: tuple[ItemRecord, ...] = (),
+        /,
+    ) -> None:
+        """With what came of items by that, for the same commit."""
+        ...
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Job:
+    """What is asked: a step, or its undo, of a run as it was then, in a place where it may have to wait its turn."""
+
+    hosted: Hosted
+    snapshot: Snapshot[Any]
+    command: RunStep | Undo
+    attempt: Attempt
+    lane: Any = None
+
+    @property
+    def step(self) -> HostedStep:
+        """The step that it is about."""
+        return self.hosted.steps[self.command.step]
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Tools:
+    """See the module; `runner.steps` has them."""
+
+    writer: Writer
+    clock: Clock
+    perform: Performs
+    tell: Tells
+    room: Callable[[StepSpec, Work, Attempt], Awaitable[None]]
+    patience: Callable[[StepSpec, datetime | None], tuple[float, datetime]]
+    begins: Callable[[Snapshot[Any], RunStep | Undo, Work], Work]
+    held: Callable[[Hosted, str], bool]
+    """Whether a person holds a step back; with an empty name, its workflow."""
+    put_back: Callable[[Hosted, str, int, str, Attempt], bool]
+    """Keep a visit until it is not held back any more, if it is."""
+    thread_over: Callable[[Attempt, str, int], Awaitable[None]]
