@@ -28,6 +28,11 @@ def outcome_of(told: Ended) -> str:
     return "declared" if isinstance(told, Failed) and told.arm is not None else _OUTCOMES[type(told)]
 
 
+def is_of_undo(told: Ended) -> bool:
+    """Whether it is the end of an attempt to undo."""
+    return isinstance(told, Undone | UndoFailed) or (isinstance(told, Lost) and told.undo)
+
+
 def due_of(committed: Committed) -> datetime | None:
     """When the timer that was taken was due, UTC; None where it was none."""
     told, before = committed.told, committed.before
@@ -88,8 +93,11 @@ class Measures:
             self._ended.add(1, {**workflow, "statemachine.status": after.status})
 
     def _attempt(self, committed: Committed, told: Ended, workflow: dict[str, str]) -> None:
-        undo = isinstance(told, Undone | UndoFailed)
-        step: dict[str, str | bool] = {**workflow, "statemachine.step": committed.name, "statemachine.undo": undo}
+        step: dict[str, str | bool] = {
+            **workflow,
+            "statemachine.step": committed.name,
+            "statemachine.undo": is_of_undo(told),
+        }
         self._attempts.add(1, {**step, "statemachine.outcome": outcome_of(told)})
         took = None if isinstance(told, Lost | Stopped) else told.took
         if took is not None:

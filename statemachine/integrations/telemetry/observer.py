@@ -16,14 +16,12 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Link, Span, Status, StatusCode, TracerProvider, set_span_in_context
 
 from statemachine.commands import RunStep, Undo
-from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, UndoFailed, Undone
-from statemachine.integrations.telemetry.measures import Ended, Measures, due_of, outcome_of
+from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, UndoFailed
+from statemachine.integrations.telemetry.measures import Ended, Measures, due_of, is_of_undo, outcome_of
 from statemachine.integrations.telemetry.traces import Attributes, Place, Spans, from_here, links_to, nanoseconds
 from statemachine.runner import Committed, Observer
 from statemachine.snapshot import Failure, Snapshot
-
-_Key = tuple[int, bool]
-"""A visit, and whether it is being undone."""
+from statemachine.turn import step_key
 
 
 @attrs.frozen(eq=False)
@@ -53,7 +51,8 @@ class Telemetry(Observer):
         self._spans = Spans(tracer_provider, ours)
         self._measures = Measures(meter_provider, ours)
         self._texts = texts
-        self._running: dict[Place, dict[_Key, _Running]] = {}
+        self._running: dict[Place, dict[str, _Running]] = {}
+        """The attempts that run here, by their keys."""
 
     def caller(self) -> str | None:
         """The current span of whoever starts or sends."""
@@ -74,9 +73,9 @@ class Telemetry(Observer):
             "statemachine.key": work.key,
         }
         name = f"undo {work.step}" if undo else work.step
-        what = ("undo" if undo else "step", work.visit, work.attempt, _round(run, work))
+        what = (work.key, work.attempt, _round(run, work))
         span = self._spans.within(place, run.workflow, name, at, attributes=attributes, what=what)
-        self._running.setdefault(place, {})[work.visit, undo] = _Running(span, at)
+        self._running.setdefault(place, {})[work.key] = _Running(span, at)
         attach(set_span_in_context(span, Context()))
 
     def wrote(self, seconds: float, waiting: int, /) -> None:
@@ -88,7 +87,7 @@ class Telemetry(Observer):
         self._measures.moved(committed)
         before, after = committed.before, committed.outcome.snapshot
         place, told = Place.of(after), committed.told
-        running = self._ended(place, told) if isinstance(told, Ended) else None
+        running = self._ended(place, committed.name, told) if isinstance(told, Ended) else None
         if running is not None and isinstance(told, Ended):
             self._attempted(committed, told, running)
         else:
@@ -96,10 +95,11 @@ class Telemetry(Observer):
         if after.over and (before is None or not before.over):
             self._over(place, committed)
 
-    def _ended(self, place: Place, told: Ended) -> _Running | None:
+    def _ended(self, place: Place, step: str, told: Ended) -> _Running | None:
         """The attempt that has ended, where it began here. Of a run that waits nothing is kept."""
         here = self._running.get(place, {})
-        running = here.pop((told.visit, isinstance(told, Undone | UndoFailed)), None)
+        key = step_key(place.run, place.nonce, step, told.visit)
+        running = here.pop(f"{key}:undo" if is_of_undo(told) else key, None)
         if not here:
             self._running.pop(place, None)
         return running

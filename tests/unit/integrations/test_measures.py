@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from persistence import MemoryJournal
 from statemachine import Runner
+from statemachine.inputs import Lost
+from statemachine.runner import Committed
+from statemachine.snapshot import Snapshot
 from statemachine.testing import VirtualClock
+from statemachine.transition import Outcome
 from tests.unit.integrations.telling import Approve, Decline, Desk, Kept, Lending, Loan, Poor
 from tests.unit.runner.desk import becomes, until
 
@@ -87,3 +95,16 @@ def test_nothing_of_opentelemetry_is_imported_when_it_is_not_used() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_what_was_lost_is_counted_as_what_it_was(undo: bool) -> None:
+    """A step, or an undo, that was running at crashes and that a person has to decide."""
+    kept = Kept()
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    run: Snapshot[Any] = Snapshot("loan-1", "nonce", "lending", "hash", None, now)
+    told = Lost("score", 2, 3, undo=undo)
+    outcome = Outcome(run, (), "accepted")
+    kept.telemetry.moved(Committed(told=told, name="score", before=run, outcome=outcome, started=now, opened=()))
+    assert kept.measured()["statemachine.step.attempts"] == {("lending", "score", undo, "lost"): 1}
+    assert [span.name for span in kept.spans] == ["lost score"]
