@@ -102,11 +102,13 @@ class Recovery:
                 return
 
     def _judge(self, mover: Mover, found: Recovered, loaded: Loaded, what: _Running) -> None:
-        run, held = loaded.record.run, what.undo and self._holds.whole(loaded.hosted.definition) is not None
-        paused = loaded.snapshot.paused or held
+        run, definition = loaded.record.run, loaded.hosted.definition
+        # As a paused run's: what is held is not begun, so the deaths of owners meanwhile are none of its doing.
+        held = self._holds.whole(definition) if what.undo else self._holds.of(definition, what.step)
+        paused = loaded.snapshot.paused or held is not None
         step = loaded.hosted.steps.get(what.step)
         died, crashes = self._deaths(run, what, paused=paused)
-        if not what.undo and self._holds.under(loaded.hosted.definition, what.step, what.since):
+        if not what.undo and self._holds.under(definition, what.step, what.since):
             return
         lost = Lost(what.step, what.visit, crashes, what.undo)
         if step is not None and step.spec.kind == "at-most-once" and not what.undo:

@@ -248,6 +248,27 @@ class TestOverTime:
             assert sorted(world.names()) == ["call", "reserve"]
             assert not runner.get("o-1").incidents
 
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_what_is_held_is_not_counted_as_running_at_a_crash(
+        self, journal: MemoryJournal, world: World, *, whole: bool
+    ) -> None:
+        """Also where it had been begun before: owners that died while it was held back are no incident of its."""
+        world.gate.clear()
+        for owner in range(5):
+            mine = MemoryJournal(beside=journal)
+            with Runner(mine, [Shop(world)], grace=0.0) as runner:
+                if owner == 0:
+                    runner.start(Shop, Order("book"), id="o-1")
+                    becomes(lambda: world.names() == ["reserve"])
+                    runner.hold(Shop if whole else Shop.reserve)
+                mine.abandon()
+        world.gate.set()
+        with Runner(journal, [Shop(world)]) as runner:
+            runner.release(Shop if whole else Shop.reserve)
+            until(runner.get("o-1"), "waiting")
+            assert not runner.get("o-1").incidents
+        assert world.names() == ["reserve", "reserve"]
+
     def test_what_is_asked_for_while_nobody_owns_it_comes_before_everything(self, tmp_path: Path, world: World) -> None:
         """The next owner holds it before it begins anything again."""
         file = tmp_path / "j.db"
