@@ -27,11 +27,14 @@ from persistence.records import (
     MessageRecord,
     Query,
     RunRecord,
+    SavedRecord,
 )
 
 MARK = b"\x00sealed\x00"
 _PROBE = b'{"sealed":"and opened again"}'
-R = TypeVar("R", RunRecord, EntryRecord, MessageRecord, AnswerRecord, CachedRecord, GivenRecord, ItemRecord)
+R = TypeVar(
+    "R", RunRecord, EntryRecord, MessageRecord, AnswerRecord, CachedRecord, GivenRecord, ItemRecord, SavedRecord
+)
 
 PAYLOADS: dict[type[Any], tuple[str, ...]] = {
     RunRecord: ("input", "snapshot"),
@@ -41,6 +44,7 @@ PAYLOADS: dict[type[Any], tuple[str, ...]] = {
     CachedRecord: ("value",),
     GivenRecord: ("items",),
     ItemRecord: ("body",),
+    SavedRecord: ("value",),
 }
 """The fields of records that are sealed: all that are bytes."""
 
@@ -143,6 +147,7 @@ class _SealedJournal:
             cached=tuple(map(self._seal, change.cached)),
             given=tuple(map(self._seal, change.given)),
             items=tuple(map(self._seal, change.items)),
+            saved=tuple(map(self._seal, change.saved)),
         )
 
     def _run(self, change: Change) -> RunRecord | None:
@@ -165,6 +170,9 @@ class _SealedJournal:
 
     def runs(self, query: Query) -> list[RunRecord]:
         return [self._open(record) for record in self._journal.runs(query)]
+
+    def busy(self, after: str, limit: int) -> list[RunRecord]:
+        return [self._open(record) for record in self._journal.busy(after, limit)]
 
     def entries(self, run: str, after: int = 0, limit: int = 1000) -> list[EntryRecord]:
         return [self._open(entry) for entry in self._journal.entries(run, after, limit)]
@@ -193,6 +201,10 @@ class _SealedJournal:
         found = self._journal.items(run, visit, back=back, after=after, limit=limit, bodies=bodies)
         return [self._open(item) for item in found] if bodies else found
 
+    def saved(self, run: str, visit: int) -> SavedRecord | None:
+        record = self._journal.saved(run, visit)
+        return None if record is None else self._open(record)
+
     def _open(self, record: R) -> R:
         where = f"{_what(record)} of journal {self._journal.name!r}"
         fields = {name: self._codec.open(getattr(record, name), where) for name in PAYLOADS[type(record)]}
@@ -208,4 +220,6 @@ def _what(record: Any) -> str:
         return f"Item {record.first} of visit {record.visit} of run {record.run!r}"
     if isinstance(record, ItemRecord):
         return f"What came of item {record.number} of visit {record.visit} of run {record.run!r}"
+    if isinstance(record, SavedRecord):
+        return f"What visit {record.visit} has saved of run {record.run!r}"
     return f"{'Result' if isinstance(record, CachedRecord) else 'Run'} {record.run!r}"

@@ -65,6 +65,10 @@ def test_every_record_of_a_change_that_has_payloads_is_sealed(tmp_path: Path) ->
     assert run is not None
     assert told is not None
     assert (run.input, run.snapshot, told.body, told.answer) == (secret,) * 4
+    assert journal.commit(epoch, [Change(saved=(records.SavedRecord(run="r", visit=1, at=5, value=secret),))]) == [None]
+    saved = journal.saved("r", 1)
+    assert saved is not None
+    assert saved.value == secret
     assert [message.body for message in journal.inbox(0, 9)] == [secret]
     assert journal.entries("r")[0].body == secret == journal.log(0, 1)[0].body
     journal.release(epoch)
