@@ -54,7 +54,7 @@ def report(folder: Path, desk: Workflow[Any], *, four_eyes: int, tally: Tally | 
             message = f"{folder / JOURNAL} holds no application"
             raise FolderError(message)
         kills = tally.kills if tally else []
-        endings = [_ending(client, loan, kills) for loan in dict.fromkeys(loans)]
+        endings = [ending(client, loan, kills) for loan in dict.fromkeys(loans)]
         told = _most_telling(endings)
         run = client.get(told.loan)
         title = f"{told.loan}: {told.amount:,} marks for {PURPOSES[run.data.application.purpose]}"
@@ -71,7 +71,8 @@ def _python() -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _ending(client: Client, loan: str, kills: list[datetime]) -> Ending:
+def ending(client: Client, loan: str, kills: list[datetime]) -> Ending:
+    """How a run ended, as its journal has it."""
     run = client.get(loan)
     view, entries = run.look(), run.journal()
     over = [bool(entry.state) and entry.state[0] in ENDS for entry in entries]

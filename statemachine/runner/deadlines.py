@@ -41,7 +41,8 @@ class DeadlineWatch:
                 self._due_changed.clear()
                 alarm = self._clock.call_at(from_micros(look), self._due_changed.set)
                 try:
-                    await self._due_changed.wait()
+                    if to_micros(self._clock.now()) >= now:  # else it was set back meanwhile: the alarm would be late
+                        await self._due_changed.wait()
                 finally:
                     alarm.cancel()
                 continue

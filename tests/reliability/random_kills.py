@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -55,6 +55,35 @@ class Campaign:
     effects: Counter[Any]
 
 
+def fight(
+    owning: Callable[[], Life], asking: Callable[[], Life], died: Callable[[], None], chance: random.Random, kills: int
+) -> int:
+    """Kill the owner so often, at random instants, and now and then the client, and have both begun again.
+
+    After the last kill both are let end. `died` is called after each death of the owner. Gives how often the client
+    was killed.
+    """
+    client, clients, deaths = asking(), 0, 0
+    while True:
+        owner = owning()
+        if deaths < kills:
+            time.sleep(chance.uniform(0, LONGEST_WAIT))
+            if chance.random() < 0.2:
+                client.signal(SIGKILL)
+            owner.signal(SIGKILL)
+        else:
+            clients += client.end()
+            client = asking()
+        if not owner.end():
+            break
+        deaths += 1
+        died()
+        if client.over():
+            clients += client.end()
+            client = asking()
+    return clients + client.end()
+
+
 class Campaigns:
     """Campaigns in folders of their own, all compared with one that nobody disturbs."""
 
@@ -72,28 +101,15 @@ class Campaigns:
             return Campaign(1, 0, 0, Counter(), [Fault(judge.ENDED, str(error))], {}, Counter())
 
     def _fight(self, number: int, kills: int) -> Campaign:
-        chance = random.Random(f"{self._seed}:{number}")
         folder = self._template.copy()
         ledger = Ledger(folder / "ledger")
+        chance = random.Random(f"{self._seed}:{number}")
         deaths: list[Death] = []
-        client, clients = Life(ask, folder), 0
-        while True:
-            owner = Life(serve, folder)
-            if len(deaths) < kills:
-                time.sleep(chance.uniform(0, LONGEST_WAIT))
-                if chance.random() < 0.2:
-                    client.signal(SIGKILL)
-                owner.signal(SIGKILL)
-            else:
-                clients += client.end()
-                client = Life(ask, folder)
-            if not owner.end():
-                break
+
+        def died() -> None:
             deaths.append(self._judge.death(folder, ledger.lines()))
-            if client.over():
-                clients += client.end()
-                client = Life(ask, folder)
-        clients += client.end()
+
+        clients = fight(lambda: Life(serve, folder), lambda: Life(ask, folder), died, chance, kills)
         lines = ledger.lines()
         ledger.close()
         campaign = self._judged(folder, lines, deaths, clients)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.reliability import (
     bad_bytes,
+    desk_kills,
     failing_runner,
     io_errors,
     kill_matrix,
@@ -21,6 +22,7 @@ from tests.reliability.evidence import Evidence
 SECTIONS: tuple[Evidence, ...] = (
     kill_matrix,
     random_kills,
+    desk_kills,
     power_loss,
     io_errors,
     failing_runner,
