@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import subprocess
 import sys
 import tempfile
@@ -48,13 +49,17 @@ async def measure(folder: Path, seconds: float, queue: int) -> None:
 
     async with Runner(folder / "journal.db", [Slow()], queue=queue, concurrency={Slow: AT_ONCE}, grace=0) as runner:
         callers = [asyncio.create_task(call(runner)) for _ in range(CALLERS)]
+        seen: list[dict[str, float]] = []
         while time.perf_counter() < end:
-            await asyncio.sleep(min(1.0, seconds / 3))
+            await asyncio.sleep(min(1.0, seconds / 10))
             waiting = sum(group.runs for group in runner._body.journal.live())
             passed, started = seconds - (end - time.perf_counter()), runner._body.journal.count(Query())
             print(f"{passed:5.1f} s {started:7,} started {waiting:7,} in flight {_resident():6.1f} MB", flush=True)
+            seen.append({"flight": waiting, "memory": _resident()})
         for caller in callers:
             caller.cancel()
+        first = seen[len(seen) // 10]["memory"]
+        print(json.dumps({"first": first, "last": seen[-1]["memory"], "flight": seen[-1]["flight"]}))
 
 
 def main(seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,9 +53,22 @@ def section(one: Measured) -> str:
         for row in rows
     ]
     table = "\n".join((HEADER, *lines)) + "\n\n" if lines else ""
+    missing = [f"{name} was not measured: {why}.\n\n" for name, why in one.answers.broken.items()]
+    table += "".join(missing) + _where(one.answers.where)
     repeats = one.family.repeats
     turns = f" {repeats} turn{'s' if repeats > 1 else ''}.\n" if lines else "\n"
     return f"## {one.family.title}\n\n{table}{one.family.note}{turns}"
+
+
+def _where(parts: Mapping[str, float]) -> str:
+    """A profile in one paragraph."""
+    if not parts:
+        return ""
+    whole = sum(parts.values())
+    said = ", ".join(f"{part} {spent:.0f} µs" for part, spent in parts.items() if spent * 100 > whole)
+    return (
+        f"Where the time goes (cProfile on one loop, {whole:.0f} µs a transition, its own cost included): {said}.\n\n"
+    )
 
 
 def machine(commit: Sequence[Sample], load: float) -> str:

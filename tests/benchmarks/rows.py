@@ -8,6 +8,9 @@ import attrs
 
 from tests.benchmarks.turns import Answers, Call, Sample
 
+MISSED = "**not reached**"
+MISSING = "not measured"
+
 
 @attrs.frozen
 class Row:
@@ -35,6 +38,8 @@ class Family:
     made: Mapping[str, Call] = {}
     """Run once, before the turns."""
     repeats: int = 3
+    where: Call | None = None
+    """Where its time goes; asked only when a row has not reached its floor."""
     peers: Sequence[str] = ()
     """Names of calls that say `version` and `durability` of themselves."""
 
@@ -59,6 +64,8 @@ def number(value: float) -> str:
 
 def spread(sample: Sample, unit: str = "") -> str:
     """The median, and the least and the greatest beside it."""
+    if not sample.values:
+        return MISSING
     if len(sample.values) == 1:
         return f"{number(sample.median)}{unit}"
     return f"{number(sample.median)}{unit} ({number(min(sample.values))}–{number(max(sample.values))})"
@@ -67,12 +74,16 @@ def spread(sample: Sample, unit: str = "") -> str:
 def at_least(ratio: Sample, floor: float, aim: float | None = None) -> dict[str, str]:
     """A ratio that is to be large."""
     owed = f"≥ {floor:g} ×" + (f", aim {aim:g} ×" if aim is not None else "")
+    if not ratio.values:
+        return {"ratio": MISSING, "owed": owed, "reached": f"**{MISSING}**"}
     reached = _reached(met=ratio.median >= floor, best=aim is not None and ratio.median >= aim, aim=aim)
     return {"ratio": spread(ratio, " ×"), "owed": owed, "reached": reached}
 
 
 def at_most(ratio: Sample, bound: float, unit: str = " ×") -> dict[str, str]:
     """A ratio (or another value) that is to be small."""
+    if not ratio.values:
+        return {"ratio": MISSING, "owed": f"≤ {bound:g}{unit}", "reached": f"**{MISSING}**"}
     return {
         "ratio": spread(ratio, unit),
         "owed": f"≤ {bound:g}{unit}",
@@ -85,4 +96,4 @@ def _reached(*, met: bool, best: bool, aim: float | None) -> str:
         return "aim reached"
     if met:
         return "reached" if aim is None else "floor reached"
-    return "**not reached**"
+    return MISSED

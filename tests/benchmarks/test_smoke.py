@@ -8,8 +8,9 @@ import pytest
 
 from tests.benchmarks.families import FAMILIES
 from tests.benchmarks.ours.__main__ import MEASURES
+from tests.benchmarks.ours.where import WORK, where
 from tests.benchmarks.report import Measured, section
-from tests.benchmarks.rows import Family, Row, Size, at_least, at_most
+from tests.benchmarks.rows import Family, Row, Size, at_least, at_most, spread
 from tests.benchmarks.turns import OURS, Answers, Broken, Call, Sample
 
 QUICK = [family(Size(quick=True)) for family in FAMILIES]
@@ -45,7 +46,7 @@ def test_every_measure_belongs_to_a_family() -> None:
     """What can be asked of our side is asked by a row, or makes what one needs."""
     calls = [call for family in QUICK for call in (*family.calls.values(), *family.made.values())]
     asked = {call.asked["measure"] for call in calls if call.command == OURS}
-    assert set(MEASURES) - asked <= {"commit", "cut log"}
+    assert set(MEASURES) - asked <= {"commit", "cut log", "where"}
 
 
 def test_a_family_has_a_line_for_each_row_and_says_what_was_not_reached() -> None:
@@ -70,7 +71,27 @@ def test_a_ratio_is_held_to_floor_and_aim(value: float, said: str) -> None:
     assert at_least(Sample((value,)), 3, 6)["reached"] == said
 
 
-def test_a_measure_that_fails_ends_the_benchmark_with_what_it_said(tmp_path: Path) -> None:
+def test_a_measure_that_fails_says_why(tmp_path: Path) -> None:
     """No figure is made up for it."""
     with pytest.raises(Broken, match="KeyError"):
         Call(OURS, {"measure": "unheard of"}).run(tmp_path)
+
+
+def test_rows_without_a_peer_say_so_and_the_others_stand() -> None:
+    """One peer that fails costs its own rows alone, and the reason is told below the table."""
+    answers = Answers({"ours": [{"rate": 1.0}], "theirs": []}, {"theirs": "it ended with 1: no room"})
+
+    def rows(found: Answers) -> list[Row]:
+        ours, theirs = found.of("ours", "rate"), found.of("theirs", "rate")
+        return [Row("fast", spread(ours), "theirs", spread(theirs), **at_least(ours.over(theirs), 2))]
+
+    text = section(Measured(Family(name="f", title="T", note="How.", calls={}, rows=rows), answers))
+    assert "| fast | 1.00 | theirs | not measured | not measured | ≥ 2 × | **not measured** |" in text
+    assert "theirs was not measured: it ended with 1: no room" in text
+
+
+@pytest.mark.parametrize("work", sorted(WORK))
+def test_a_profile_says_where_the_time_goes(work: str, tmp_path: Path) -> None:
+    """The parts are the journal's, the core's, the runner's."""
+    parts = where({"work": work, "times": 2, "folder": str(tmp_path)})["parts"]
+    assert {"SQLite and the disk", "pure core", "runner: batches, attempts, records"} <= parts.keys()

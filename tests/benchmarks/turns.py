@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / "build" / "bench"
 PEERS = Path(__file__).parent / "peers"
 OURS = (sys.executable, "-m", "tests.benchmarks.ours")
-PATIENCE = 900
+PATIENCE = 300
+"""Seconds after which a measure is given up."""
 WIDTH = 30
 Found = Mapping[str, Any]
 
@@ -47,9 +48,12 @@ class Call:
         command = [part.replace("{folder}", str(folder)) for part in self.command]
         if not self.raw:
             command.append(json.dumps({**self.asked, "folder": str(folder)}))
-        ran = subprocess.run(
-            command, cwd=ROOT, env=_surroundings(), capture_output=True, text=True, timeout=PATIENCE, check=False
-        )
+        try:
+            ran = subprocess.run(
+                command, cwd=ROOT, env=_surroundings(), capture_output=True, text=True, timeout=PATIENCE, check=False
+            )
+        except (subprocess.TimeoutExpired, OSError) as error:
+            raise Broken(command, type(error).__name__, str(error)) from error
         if ran.returncode:
             raise Broken(command, ran.returncode, ran.stderr)
         found: dict[str, Any] = {}
@@ -65,15 +69,16 @@ def _surroundings() -> dict[str, str]:
 
 
 class Broken(Exception):
-    """A measure has failed; nothing is reported without it."""
+    """A measure has failed: rows that need it say that it was not measured, and why."""
 
-    def __init__(self, command: Sequence[str], code: int, said: str) -> None:
+    def __init__(self, command: Sequence[str], code: object, said: str) -> None:
         super().__init__(f"{' '.join(command)} ended with {code}:\n{said[-3000:]}")
+        self.short = f"it ended with {code}: {(said.strip().splitlines() or ['nothing said'])[-1][:200]}"
 
 
 @attrs.frozen
 class Sample:
-    """The values of several turns."""
+    """The values of several turns; none where it was not measured."""
 
     values: tuple[float, ...]
 
@@ -84,11 +89,11 @@ class Sample:
 
     def over(self, other: Sample) -> Sample:
         """The ratio in each turn: what slows the machine for a while slows both in the same turn."""
-        return Sample(tuple([mine / theirs for mine, theirs in zip(self.values, other.values, strict=True)]))
+        return Sample(tuple([mine / theirs for mine, theirs in zip(self.values, other.values, strict=False)]))
 
     def less(self, other: Sample) -> Sample:
         """The difference in each turn."""
-        return Sample(tuple([mine - theirs for mine, theirs in zip(self.values, other.values, strict=True)]))
+        return Sample(tuple([mine - theirs for mine, theirs in zip(self.values, other.values, strict=False)]))
 
 
 @attrs.frozen
@@ -96,6 +101,10 @@ class Answers:
     """What a family's measures printed, by name, a list of turns each."""
 
     turns: Mapping[str, Sequence[Found]]
+    broken: Mapping[str, str] = {}
+    """Why a measure has no turns, by name."""
+    where: Mapping[str, float] = {}
+    """Microseconds of a transition by part of the program, where that was asked."""
 
     def of(self, name: str, value: str) -> Sample:
         """One value of one measure over the turns."""
@@ -103,7 +112,7 @@ class Answers:
 
     def said(self, name: str, value: str) -> Any:
         """What a measure says of itself, in its last turn."""
-        return self.turns[name][-1].get(value, "")
+        return self.turns[name][-1].get(value, "") if self.turns[name] else ""
 
 
 @attrs.define
@@ -129,19 +138,33 @@ class Bar:
 
 def in_turn(name: str, made: Mapping[str, Call], calls: Mapping[str, Call], repeats: int, bar: Bar) -> Answers:
     """Make what the measures need, then run them one after another, and all of that again, so many times."""
+    turns: dict[str, list[Found]] = {what: [] for what in calls}
+    broken: dict[str, str] = {}
     with _emptied(place_of(name)) as place:
         for what, call in made.items():
             bar.show(f"{name}: making {what}")
-            call.run(place)
+            try:
+                call.run(place)
+            except Broken as error:
+                return Answers(turns, dict.fromkeys(calls, f"{what} could not be made: {error.short}"))
             bar.step()
-        turns: dict[str, list[Found]] = {what: [] for what in calls}
         for turn in range(repeats):
             for what, call in calls.items():
                 bar.show(f"{name} {turn + 1}/{repeats}: {what}")
-                with _emptied(place / "turn") as folder:
-                    turns[what].append(call.run(folder))
+                if what not in broken:
+                    try:
+                        turns[what].append(alone(call, place))
+                    except Broken as error:
+                        turns[what], broken[what] = [], error.short
+                        print(f"\n{error}", file=sys.stderr)
                 bar.step()
-    return Answers(turns)
+    return Answers(turns, broken)
+
+
+def alone(call: Call, place: Path) -> Found:
+    """What a measure finds in an empty folder."""
+    with _emptied(place / "turn") as folder:
+        return call.run(folder)
 
 
 def place_of(name: str) -> Path:

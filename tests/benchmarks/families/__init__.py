@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.benchmarks.families import concurrent, core, growth, imports, latency, log, sequential, starting, waiting
+from tests.benchmarks.families import (
+    concurrent,
+    core,
+    growth,
+    imports,
+    latency,
+    log,
+    pressure,
+    sequential,
+    starting,
+    waiting,
+)
 from tests.benchmarks.rows import Family, Size
 
 FAMILIES: tuple[Callable[[Size], Family], ...] = (
@@ -17,4 +28,5 @@ FAMILIES: tuple[Callable[[Size], Family], ...] = (
     growth.family,
     imports.family,
     log.family,
+    pressure.family,
 )

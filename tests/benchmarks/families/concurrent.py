@@ -27,6 +27,7 @@ def family(size: Size) -> Family:
             "DBOS as shipped": Call(peer("dbos"), {"measure": "concurrent", "runs": runs, "wal": False}),
             "DBOS with WAL": Call(peer("dbos"), {"measure": "concurrent", "runs": runs, "wal": True}),
         },
+        where=Call(OURS, {"measure": "where", "work": "concurrent", "times": size.of(300, 5)}),
         rows=lambda answers: list(_rows(answers, runs)),
     )
 

@@ -33,6 +33,7 @@ def family(size: Size) -> Family:
             **faces,
             "client": Call(OURS, {"measure": "latency of a client", "times": times}),
         },
+        where=Call(OURS, {"measure": "where", "work": "latency", "times": size.of(500, 10)}),
         rows=lambda answers: list(_rows(answers)),
     )
 

@@ -28,6 +28,7 @@ def family(size: Size) -> Family:
             "DBOS with WAL": Call(peer("dbos"), {"measure": "sequential", "runs": slow, "wal": True}),
             "LangGraph": Call(peer("langgraph"), {"measure": "sequential", "runs": slow}),
         },
+        where=Call(OURS, {"measure": "where", "work": "sequential", "times": size.of(100, 3)}),
         rows=lambda answers: list(_rows(answers)),
         peers=("ours", "DBOS as shipped", "DBOS with WAL", "LangGraph"),
     )

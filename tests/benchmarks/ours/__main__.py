@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.benchmarks.ours import bare, core, cutting, growth, latency, starting, throughput, waiting
+from tests.benchmarks.ours import bare, core, cutting, growth, latency, starting, throughput, waiting, where
 
 MEASURES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "commit": bare.commits,
@@ -29,6 +29,7 @@ MEASURES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "waiting": waiting.waiting,
     "growth": growth.growth,
     "cut log": cutting.cut,
+    "where": where.where,
 }
 
 
