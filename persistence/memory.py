@@ -146,6 +146,8 @@ class MemoryJournal(ReadsFans):
         self._check_items(change)
         if run is not None:
             store.runs[run.run] = run
+            if change.erased:
+                store.blank(run)
         for entry in change.entries:
             store.entries.setdefault(entry.run, {})[entry.seq] = entry
             store.logged += 1

@@ -45,10 +45,15 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     updated: int
     input: bytes
-    """Digest of what it was started with."""
+    """Digest of what it was started with; empty of a run that was erased."""
     tags: Mapping[str, str] = {}
     snapshot: bytes = b""
-    """Empty in listings."""
+    """Empty in listings, and of a run that was erased."""
+
+    @property
+    def erased(self) -> bool:
+        """Whether its payloads were blanked."""
+        return not self.input
 
 
 class EntryRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +244,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     run: RunRecord | None = None
     expected: int = -1
+    erased: bool = False
+    """Blank what is kept of the run so far: snapshot, input and tags; bodies and reasons of its entries and messages,
+    answers; its results for other runs, what its steps saved, and the items of its fan-outs are removed."""
     entries: tuple[EntryRecord, ...] = ()
     seen: tuple[SeenRecord, ...] = ()
     answers: tuple[AnswerRecord, ...] = ()

@@ -52,6 +52,11 @@ class Shelves:
             del self._shelves[record.shelf][record.key]
         return len(old)
 
+    def erase(self, run: str) -> None:
+        """Take off what a run has put there."""
+        for name, shelf in self._shelves.items():
+            self._shelves[name] = {key: kept for key, kept in shelf.items() if kept.record.run != run}
+
     def all(self) -> list[ShelfRecord]:
         """See `Journal.shelves`."""
         return [

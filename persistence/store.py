@@ -51,6 +51,19 @@ class Store:
         self.lease_ends = 0.0
         self.commits = 0
 
+    def blank(self, run: RunRecord) -> None:
+        """See `Change.erased`."""
+        self.runs[run.run] = replace(run, snapshot=b"", input=b"", tags={})
+        entries = self.entries.get(run.run, {})
+        entries.update({seq: replace(entry, body=b"", reason=None) for seq, entry in entries.items()})
+        for number, message in self.messages.items():
+            if message.run == run.run:
+                self.messages[number] = replace(message, body=b"", answer=b"", reason=None)
+        self.shelves.erase(run.run)
+        self.fans.drop(run.run)
+        for visit in [visit for visit in self.saved if visit[0] == run.run]:
+            del self.saved[visit]
+
     def hold(self, hold: HoldRecord) -> None:
         """See `HoldRecord.at`."""
         key = (hold.workflow, hold.step)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
-from persistence.contract.making import OpensJournals, a_message, an_entry, refused, start, step
+from persistence.contract.making import OpensJournals, a_message, a_run, an_entry, refused, start, step
 from persistence.errors import Fenced
-from persistence.records import AnswerRecord, Change, Pruned, Query, SavedRecord, SeenRecord
+from persistence.records import AnswerRecord, CachedRecord, Change, Pruned, Query, SavedRecord, SeenRecord
 
 
 class Keeping(OpensJournals):
@@ -80,3 +82,46 @@ class Keeping(OpensJournals):
         data, log = journal.size()
         assert data >= 0
         assert log >= 0
+
+    def test_erasing_blanks_what_people_and_workflows_wrote_and_keeps_the_rest(self) -> None:
+        """Snapshot, input, tags, bodies, reasons, answers, results for others; of this run only; then it goes on."""
+        secret = b"4711"
+        marked: dict[str, Any] = {"snapshot": secret, "input": secret, "tags": {"who": "ada"}}
+        journal, epoch = self.owned(start(**marked), start("other", **marked))
+        for run in ("r", "other"):
+            told = journal.put(a_message("told", run, body=secret, reason="4711"))
+            journal.put(a_message("waits", run, body=secret, reason="4711"))
+            entry = an_entry(run, 2, body=secret, reason="4711", event_id="e1", actor="ada")
+            answer = AnswerRecord(number=told.number, verdict="refused", answer=secret)
+            kept = CachedRecord(shelf="s", key=run, run=run, visit=1, at=1, until=9, value=secret, most=9, size=99)
+            progress = SavedRecord(run=run, visit=1, at=1, value=secret)
+            seen = SeenRecord(run=run, id="e1", seq=2, verdict="accepted")
+            moved = Change(run=a_run(run, 2, over=True, **marked), expected=1, entries=(entry,), answers=(answer,))
+            assert journal.commit(epoch, [replace(moved, seen=(seen,), cached=(kept,), saved=(progress,))]) == [None]
+        before, last = journal.run("r"), an_entry("r", 3, kind="erase", body=b"", reason="asked for", actor="bob")
+        assert before is not None
+        after = replace(before, seq=3)
+        assert journal.commit(epoch, [Change(run=after, expected=2, erased=True, entries=(last,))]) == [None]
+        assert journal.run("r") == replace(after, snapshot=b"", input=b"", tags={})
+        first, second, third = journal.entries("r")
+        assert (first, third) == (an_entry(kind="start", body=b""), last)
+        assert second == an_entry("r", 2, body=b"", event_id="e1", actor="ada")
+        assert journal.seen("r", "e1") is not None
+        assert [message.body for message in journal.inbox(0, 9)] == [b"", secret]
+        told_again = journal.message(1)
+        assert told_again == a_message("told", "r", body=b"", number=1, verdict="refused")
+        assert (journal.cached("s", "r"), journal.cached("s", "other") is None) == (None, False)
+        assert (journal.saved("r", 1), journal.saved("other", 1) is None) == (None, False)
+        assert [run.run for run in journal.runs(Query(tags={"who": "ada"}))] == ["other"]
+        untouched = journal.run("other")
+        assert untouched is not None
+        assert (untouched.erased, untouched.snapshot, journal.entries("other")[1].body) == (False, secret, secret)
+
+    def test_what_is_to_be_erased_and_has_moved_since_is_left_whole(self) -> None:
+        """As every change that comes too late."""
+        journal, epoch = self.owned(start(), step(over=True))
+        (failure,) = journal.commit(epoch, [Change(run=a_run(seq=2), expected=1, erased=True)])
+        assert failure is not None
+        run = journal.run("r")
+        assert run is not None
+        assert not run.erased

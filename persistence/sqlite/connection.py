@@ -50,6 +50,7 @@ class Opener:
         # On macOS a plain fsync leaves data in the drive's cache; elsewhere this says nothing.
         connection.execute(f"PRAGMA fullfsync = {self._synchronous != 'NORMAL':d}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased or pruned shall not stay in a free page
         if not patient:
             connection.execute("PRAGMA busy_timeout = 0")
         return connection

@@ -13,7 +13,7 @@ from typing import Any
 from persistence.errors import CommitUnknown, JournalError, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, MessageRecord, Pruned
-from persistence.sqlite import application, reading, sql
+from persistence.sqlite import application, erasing, reading, sql
 from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous, begin
 from persistence.sqlite.forking import Birth
 from persistence.sqlite.guarded import GuardedConnection
@@ -72,6 +72,8 @@ class SQLiteJournal(Reader):
         self._pulse = 0
         self._heard: tuple[int, int] = (0, 0)
         self._since_look = 0
+        self._cut_in = self._cut_pause = 1
+        """Commits until what was erased is tried to be cut off, and how many it was the last time."""
         try:
             self.sqlite_version = prepare(self._opener, adopt=adopt)
             """The SQLite beneath, as `wal_reset_race` asks for it."""
@@ -110,9 +112,13 @@ class SQLiteJournal(Reader):
             return epoch
 
     def renew(self, epoch: int) -> None:
-        """See `Journal.renew`. Writes to the lock's file, not to the database."""
-        with self._alone(), self._readers.connection() as connection:
-            self._ownership.renew(connection, epoch)
+        """See `Journal.renew`. Writes to the lock's file; to the database only while its log has what was erased."""
+        with self._alone():
+            with self._readers.connection() as connection:
+                self._ownership.renew(connection, epoch)
+            if self._writer is not None and self._writer.erased:
+                self._cut_in = 0
+                self._cut(self._writer)
 
     def release(self, epoch: int) -> None:
         """See `Journal.release`."""
@@ -158,7 +164,13 @@ class SQLiteJournal(Reader):
         self._birth.check()
         with self._writing:  # as `_alone`, without the cost of a generator in each commit
             self._since_look += len(changes)
-            return self._owning(epoch).commit(epoch, changes)
+            writer = self._owning(epoch)
+            erased = writer.erased
+            failures = writer.commit(epoch, changes)
+            if writer.erased != erased:  # it is to be gone when it is acknowledged
+                self._cut_in, self._cut_pause = 0, 1
+                self._cut(writer, erasing.PATIENCE)
+            return failures
 
     def hold(self, epoch: int, group: LiveGroup, reason: str) -> None:
         """See `Journal.hold`."""
@@ -166,10 +178,13 @@ class SQLiteJournal(Reader):
             self._owning(epoch).hold(epoch, group, reason)
 
     def prune(self, epoch: int, before: int, remember: int, *, dry: bool) -> Pruned:
-        """See `Journal.prune`."""
+        """See `Journal.prune`. What was removed leaves the files, too, as soon as nobody reads a view from before."""
         with self._alone():
             self._since_look = LOOK_EVERY
-            return self._owning(epoch).prune(epoch, before, remember, dry=dry)
+            writer = self._owning(epoch)
+            pruned = writer.prune(epoch, before, remember, dry=dry)
+            writer.erased += not dry
+            return pruned
 
     def size(self) -> tuple[int, int]:
         """See `Journal.size`."""
@@ -179,17 +194,30 @@ class SQLiteJournal(Reader):
         """See `Journal.tidy`: a checkpoint when the write-ahead log has grown past 4 MiB."""
         with self._alone():
             writer = self._owning(epoch)
+            if writer.erased:
+                self._cut(writer)
             if self._since_look < LOOK_EVERY:
                 return
             self._since_look = 0
             if log_length(self._log) > LONG:
                 self._checkpoint(writer)
 
-    def _checkpoint(self, writer: Writer) -> None:
+    def _checkpoint(self, writer: Writer) -> bool:
         with Translated(self._path):
             if self._second is None:
                 self._second = self._opener.open()
-            checkpoint(writer.connection, self._second, self._opener.busy_timeout)
+            return checkpoint(writer.connection, self._second, self._opener.busy_timeout)
+
+    def _cut(self, writer: Writer, wait: float = 0.0) -> None:
+        """Have what was erased leave the files; where that cannot be yet, it is tried again, ever more seldom."""
+        self._cut_in -= 1
+        if self._cut_in > 0:
+            return
+        with suppress(JournalError, sqlite3.Error, OSError):  # it is committed: whatever this meets changes nothing
+            if erasing.cut(writer, self._log, lambda: self._checkpoint(writer), wait):
+                writer.erased = 0
+        self._cut_in = self._cut_pause
+        self._cut_pause = min(self._cut_pause * 2, LOOK_EVERY) if writer.erased else 1
 
     # -------------------------------------------------------------------------------------------------------- clients
 
@@ -255,6 +283,9 @@ class SQLiteJournal(Reader):
             if self._writer is not None and self._ownership.held:
                 with suppress(JournalError, sqlite3.Error):  # what is not copied now is copied by the next owner
                     self._checkpoint(self._writer)
+                if self._writer.erased:
+                    self._cut_in = 0
+                    self._cut(self._writer)
             self._drop_writer()
             if self._watch is not None:
                 self._watch.close()

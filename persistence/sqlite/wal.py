@@ -44,25 +44,34 @@ def log_length(path: Path) -> int:
     """
     try:
         size = path.stat().st_size
-        if size <= LONG:
-            return size
-        with path.open("rb") as log:
-            header = log.read(_HEADER)
-            frame = _FRAME_HEADER + int.from_bytes(header[8:12], "big")
-            low, high = 0, (size - _HEADER) // frame
-            while low < high:
-                middle = (low + high) // 2
-                log.seek(_HEADER + middle * frame + 8)
-                low, high = (middle + 1, high) if log.read(8) == header[16:24] else (low, middle)
-            return _HEADER + low * frame
+        return size if size <= LONG else in_use(path)
     except OSError:
         return 0
 
 
-def checkpoint(writer: sqlite3.Connection, second: sqlite3.Connection, patience: float) -> None:
-    """Copy what readers allow, and wait for none of them. `writer` is the owner's connection, outside a transaction."""
+def in_use(path: Path) -> int:
+    """The same, however short the file is."""
+    size = path.stat().st_size
+    with path.open("rb") as log:
+        header = log.read(_HEADER)
+        frame = _FRAME_HEADER + int.from_bytes(header[8:12], "big")
+        low, high = 0, (size - _HEADER) // frame
+        while low < high:
+            middle = (low + high) // 2
+            log.seek(_HEADER + middle * frame + 8)
+            low, high = (middle + 1, high) if log.read(8) == header[16:24] else (low, middle)
+        return _HEADER + low * frame
+
+
+def checkpoint(writer: sqlite3.Connection, second: sqlite3.Connection, patience: float) -> bool:
+    """Copy what readers allow, and wait for none of them. `writer` is the owner's connection, outside a transaction.
+
+    Returns:
+        Whether all was copied.
+    """
     begin(writer, patience)
     try:
-        second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        busy, frames, copied = second.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     finally:
         writer.execute("ROLLBACK")
+    return not busy and frames == copied

@@ -10,7 +10,7 @@ from typing import Any
 from persistence.errors import CommitUnknown, ConnectionGuarded, JournalError, Stale, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, Pruned, RunRecord
-from persistence.sqlite import caching, sql
+from persistence.sqlite import caching, erasing, sql
 from persistence.sqlite.connection import begin
 from persistence.sqlite.guard import Guard
 from persistence.sqlite.guarded import GuardedConnection
@@ -39,6 +39,8 @@ class Writer:
         self._guard = Guard(connection)
         self._cursor = connection.cursor()
         self._execute = self._cursor.execute
+        self.erased = 0
+        """How often something was blanked that the files may still have."""
         self._ids: dict[str, int] = {}
         """Run -> its row. Emptied when anything is rolled back or removed: such a row may then be another run's."""
 
@@ -171,6 +173,12 @@ class Writer:
                 "Discard what is in memory, and read the runs' seq to learn it."
             )
             raise CommitUnknown(msg) from error
+
+    def settle(self) -> None:
+        """A commit that changes nothing else. Raises sqlite3.Error."""
+        begin(self.connection, self._patience)
+        self._execute(sql.SETTLE)
+        self._execute("COMMIT")
 
     def _settle(self) -> None:
         """Make that what is read from now on is true for good; if that fails too, the next commit does it."""
@@ -306,6 +314,9 @@ class Writer:
         run = change.run
         if run is not None:
             self._write_run(run, change.expected)
+            if change.erased:
+                erasing.blank(self._cursor, run.run)
+                self.erased += 1
         for entry in change.entries:
             execute(
                 sql.INSERT_ENTRY,

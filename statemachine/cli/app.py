@@ -9,7 +9,7 @@ import click
 from statemachine.cli.definitions import check, diagram
 from statemachine.cli.frame import Sentences
 from statemachine.cli.holding import hold, release
-from statemachine.cli.keeping import export, prune, verify
+from statemachine.cli.keeping import erase, export, prune, verify
 from statemachine.cli.looking import runs, show, tail
 from statemachine.cli.numbers import doctor, health, stats
 from statemachine.cli.serving import serve
@@ -61,6 +61,7 @@ for one in (
     verify,
     export,
     prune,
+    erase,
     stats,
     health,
     doctor,

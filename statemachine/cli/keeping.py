@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
@@ -110,3 +111,19 @@ def prune(
     )
     if not yes and pruned.runs:
         click.echo("Nothing was changed. Repeat it with --yes.")
+
+
+@click.command()
+@FILE
+@click.argument("run")
+@click.option("--actor", default=getpass.getuser, show_default="your user name", help="Who does it.")
+@click.option("--reason", required=True, help="Why; it stays in the journal.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@APP
+def erase(file: Path, *, run: str, actor: str, reason: str, yes: bool, places: tuple[str, ...]) -> None:
+    """Blank the data of a RUN that is over, for good: its payloads, tags and reasons. States, times and ids stay."""
+    if not yes:
+        click.confirm(f"Erase what {file} has of run {run}? It cannot be brought back.", abort=True)
+    with changing(file, places) as runner:
+        runner.erase(run, actor=actor, reason=reason)
+    click.echo(f"Run {run} is erased. Backups and copies of {file} that were made before still have it.")

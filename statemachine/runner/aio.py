@@ -18,8 +18,8 @@ from statemachine.inputs import Cancel, IncidentVerb, Kill, Pause, Resolve, Resu
 from statemachine.runner.body import Body, Watcher
 from statemachine.runner.holds import HeldBack
 from statemachine.runner.keeping import AsyncKeeping
+from statemachine.runner.loaded import Loaded
 from statemachine.runner.looking import AsyncLooking, Entries, state_name
-from statemachine.runner.mover import Loaded
 from statemachine.runner.post import Beginning, Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
@@ -79,6 +79,10 @@ class AsyncRun(Generic[D]):
             return await self.look()
         except UnknownWorkflow:
             return await self.look(plain=True)
+
+    async def erase(self, *, reason: str, actor: str | None = None) -> None:
+        """See `AsyncRunner.erase`."""
+        await self._runner.erase(self.id, reason=reason, actor=actor)
 
     async def pause(self, *, reason: str | None = None, actor: str | None = None) -> None:
         """Start nothing new; events wait."""
@@ -296,7 +300,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         if ended is not None:
             return Result.of(ended.record, ended.snapshot)
         record = await self.record(run)
-        return Result.of(record, self._body.workflows.named(record.workflow).stored.thaw(record.snapshot))
+        return Result.of(record, Loaded.of(record, self._body.workflows.named(record.workflow)).snapshot)
 
     async def _over(self, run: str) -> Loaded | None:
         """Wait for the end of a run; what it ended as, where it is in memory."""

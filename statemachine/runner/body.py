@@ -20,8 +20,9 @@ from statemachine.runner.deadlines import DeadlineWatch
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.inbox import Inbox
 from statemachine.runner.line import Limits, Lines
+from statemachine.runner.loaded import Loaded
 from statemachine.runner.logs import caution, tell_moved
-from statemachine.runner.mover import Loaded, Moved, Mover, Request
+from statemachine.runner.mover import Moved, Mover, Request
 from statemachine.runner.observing import Guarded, Observer
 from statemachine.runner.reopening import Reopening
 from statemachine.runner.requests import Holding, Reading

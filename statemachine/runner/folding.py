@@ -48,6 +48,9 @@ def fold(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord], item
     Raises:
         UnfoldableError: The message says which entry, and why.
     """
+    if record.erased:
+        message = "it was erased: its journal has no payloads any more"
+        raise UnfoldableError(message)
     snapshot: Snapshot[Any] | None = None
     for entry in entries:
         if entry.definition != record.definition:

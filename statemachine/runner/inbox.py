@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from persistence import JournalError, MessageRecord, Sealed
 from statemachine.errors import RunHeld, RunnerClosed, StateMachineError, UnknownWorkflow
+from statemachine.runner.erasing import ERASE
 from statemachine.runner.holds import EVERYTHING, HeldBack
 from statemachine.runner.logs import fields
 from statemachine.runner.mover import Mover, Request
@@ -109,11 +110,15 @@ class Inbox:
             self._writer.ask(request, must=True).add_done_callback(lambda done: self._answered(message, done))
 
     def _answered(self, message: MessageRecord, done: asyncio.Future[None]) -> None:
-        error = None if done.cancelled() else done.exception()
+        if done.cancelled():
+            return
+        error = done.exception()
         if isinstance(error, HeldBack):
             self._left[message.number] = error.workflow
         elif message.name == "release" and error is None:
             self._released()
+        elif error is None and (message.kind, message.name) == ("command", ERASE):
+            self._writer.tell(Answering(message.run, message.number, "accepted", ""))
         elif isinstance(error, RunHeld):
             self._writer.tell(Holding(message.run, error.reason))
         elif error is not None and not isinstance(error, RunnerClosed | JournalError):

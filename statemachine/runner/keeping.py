@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from persistence import Pruned
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
+from statemachine.runner.erasing import ERASE, Erasing
 from statemachine.runner.halting import Hold, HoldingBack, Releasing, Work
 from statemachine.runner.holds import EVERYTHING
 from statemachine.runner.operations import REMEMBER, PruneBody, Pruning
@@ -115,6 +116,31 @@ class AsyncKeeping:
         finally:
             body.reopening.want()  # of a hold too: one that could not be committed is not to be seen any more
 
+    async def erase(self, run: str, *, reason: str, actor: str | None = None) -> None:
+        """Blank what the journal has of a run's data, in one commit; what the run was, and when, stays.
+
+        Blanked are data, events, results, errors, messages, tags and reasons. Its id, workflow, states, times, event
+        ids and who did what stay, with this and its reason as the last line. Once it returns, the bytes are gone from
+        the file, too, unless another program reads a view from before; then they go soon after that ends, or when the
+        run is erased once more. Backups keep what they have. The same start or event again counts as the first one, for
+        there is nothing left to compare it with.
+
+        Args:
+            run: Its id.
+            reason: Why; it stays in the journal.
+            actor: Who asks for it; it stays in the journal.
+
+        Raises:
+            RefusedVerb: It is not over.
+            NoSuchRun: There is none.
+            Refused, NotAnswered: Where another process moves the runs: it refused, or nobody took it.
+        """
+        self._body.check()
+        if self._body.owner:
+            await self._body.ask(Erasing(run, Asked(actor=actor, reason=reason)))
+        else:
+            await self._post.verb(run, ERASE, b"{}", actor=actor, reason=reason)
+
 
 class Keeping(ABC):
     """The part of `Runner` that keeps its journal: the async one, waited for."""
@@ -159,3 +185,7 @@ class Keeping(ABC):
     def holds(self) -> tuple[Hold, ...]:
         """See `AsyncRunner.holds`."""
         return self.wait(self.face.holds())
+
+    def erase(self, run: str, *, reason: str, actor: str | None = None) -> None:
+        """See `AsyncRunner.erase`."""
+        self.wait(self.face.erase(run, reason=reason, actor=actor))

@@ -15,7 +15,7 @@ from statemachine.errors import NoSuchRun
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
 from statemachine.runner.fans import ReadItems, reader
-from statemachine.runner.mover import Loaded
+from statemachine.runner.loaded import Loaded, bare
 from statemachine.runner.operations import Health, health
 from statemachine.runner.statistics import HOUR, Statistics, Waiting, statistics, waiting
 from statemachine.runner.story import Story, tell
@@ -48,6 +48,8 @@ class AsyncLooking:
         """
         self._body.check()
         record = await self.record(run)
+        if plain and record.erased:
+            return RunView[Any].of(record, bare(record))
         holds = await self._body.io(self._body.journal.holds)
         if plain:
             raw = opened(record.snapshot, f"Run {run!r} of journal {self._body.journal.name!r}")

@@ -25,7 +25,6 @@ from persistence import (
     Journal,
     JournalError,
     RunRecord,
-    Sealed,
     SeenRecord,
     Unwritable,
 )
@@ -34,7 +33,8 @@ from statemachine.inputs import Adopt, Elapsed, Input, Received
 from statemachine.macrostep import failure_of
 from statemachine.runner.clock import Clock
 from statemachine.runner.holds import Holds
-from statemachine.runner.hosted import Hosted, Workflows
+from statemachine.runner.hosted import Workflows
+from statemachine.runner.loaded import Loaded
 from statemachine.runner.recording import NOBODY, Asked, Sender, ended_of, entry_of, first_due, messages_of, record_of
 from statemachine.runner.saves import Saves
 from statemachine.runner.waiting import NotRecovered
@@ -45,25 +45,6 @@ REMEMBERED = 2048
 """How many runs are kept decoded between their transitions."""
 Work = Callable[[Any], Change]
 NOT_GIVEN = "its workflow was not given to this runner"
-
-
-class Loaded(msgspec.Struct, frozen=True, eq=False):
-    """A run as it was last committed, or as a draft of this batch has it."""
-
-    record: RunRecord
-    snapshot: Snapshot[Any]
-    hosted: Hosted
-
-    @classmethod
-    def of(cls, record: RunRecord, hosted: Hosted) -> Loaded:
-        """A run as its record has it. Raises RunHeld when its snapshot does not fit this version of the workflow."""
-        try:
-            return cls(record, hosted.stored.thaw(record.snapshot), hosted)
-        except Sealed as error:
-            raise RunHeld(record.run, record.workflow, str(error)) from error
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            reason = f"its data does not fit this version of {record.workflow}: {error}"
-            raise RunHeld(record.run, record.workflow, reason) from error
 
 
 class Moved(msgspec.Struct, frozen=True, eq=False):
@@ -247,6 +228,11 @@ class Mover:
         """Throw away what is in memory; the journal has it."""
         self._cache.clear()
         self._drafts.clear()
+
+    def drop(self, run: str) -> None:
+        """Throw away what is in memory of a run."""
+        self._cache.pop(run, None)
+        self._drafts.pop(run, None)
 
     def kept(self, run: str) -> Loaded | None:
         """The run as it was committed last, where it is in memory. Any thread may ask."""

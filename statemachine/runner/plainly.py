@@ -23,5 +23,5 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, bytes):
-        return msgspec.json.decode(opened(value))
+        return msgspec.json.decode(opened(value)) if value else None
     return value

@@ -54,7 +54,8 @@ class Post:
         name = hosted.definition.name
         there = await self._body.io(lambda: self._body.journal.run(run))
         if there is not None and (
-            self._body.workflows.get(there.workflow) is not hosted or there.input != digest(codec.canonical(data))
+            self._body.workflows.get(there.workflow) is not hosted
+            or (there.input != digest(codec.canonical(data)) and not there.erased)
         ):
             raise AlreadyStarted(run, there.workflow, name)
         if there is None:
@@ -87,7 +88,7 @@ class Post:
             hosted.stored.event(run, event_name, event)
             raw = hosted.stored.codec.encode(event)
         put = await self._put(run, id, "event", event_name, raw, connection=connection, actor=actor, reason=reason)
-        if (put.name, put.body) != (event_name, raw):
+        if put.body and (put.name, put.body) != (event_name, raw):  # empty: of a run that was erased
             first = put.name, msgspec.Raw(put.body)
             if not same_event(hosted, first, (event_name, msgspec.Raw(raw))):
                 raise AlreadySent(run, id, put.name, event_name)
@@ -95,18 +96,20 @@ class Post:
 
     async def command(self, run: str, told: Cancel | Kill | Pause | Resume | Resolve) -> None:
         """Put an operator's verb and wait for the answer. Raises Refused, NotAnswered."""
-        raw = msgspec.json.encode(told)
-        nonce = self._body.clock.nonce()
         name = str(told.__struct_config__.tag)
-        put = await self._put(run, nonce, "command", name, raw, connection=None, actor=told.actor, reason=told.reason)
+        await self.verb(run, name, msgspec.json.encode(told), actor=told.actor, reason=told.reason)
+
+    async def verb(self, run: str, name: str, raw: bytes, *, actor: str | None, reason: str | None) -> int:
+        """Put what an operator asks and wait for the answer; the message's number. Raises Refused, NotAnswered."""
+        nonce = self._body.clock.nonce()
+        put = await self._put(run, nonce, "command", name, raw, connection=None, actor=actor, reason=reason)
         await self.answer(run, put.number, PATIENCE)
+        return put.number
 
     async def prune(self, body: PruneBody) -> Pruned:
         """Put a prune and wait for what was removed. Raises Refused, NotAnswered."""
-        raw, nonce = msgspec.json.encode(body), self._body.clock.nonce()
-        put = await self._put("", nonce, "command", "prune", raw, connection=None, actor=None)
-        await self.answer("", put.number, PATIENCE)
-        message = await self._body.io(lambda: self._body.journal.message(put.number))
+        number = await self.verb("", "prune", msgspec.json.encode(body), actor=None, reason=None)
+        message = await self._body.io(lambda: self._body.journal.message(number))
         return msgspec.json.decode(message.answer if message else b"{}", type=Pruned)
 
     async def keep(self, verb: str, work: Work, asked: Asked, timeout: float) -> None:

@@ -25,7 +25,8 @@ from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
 from statemachine.runner.halting import take_queued
 from statemachine.runner.holds import Holds
-from statemachine.runner.mover import Loaded, Mover, Plan
+from statemachine.runner.loaded import Loaded
+from statemachine.runner.mover import Mover, Plan
 
 log = logging.getLogger("statemachine")
 SUSPECT = 2

@@ -27,9 +27,11 @@ from statemachine.errors import (
 from statemachine.inputs import Begin, Cancel, Input, Kill, Pause, Received, Resolve, Resume, Succeeded, Undone
 from statemachine.runner import halting
 from statemachine.runner.clock import from_micros, to_micros
+from statemachine.runner.erasing import ERASE, Erasing
 from statemachine.runner.halting import HoldingBack, Releasing
 from statemachine.runner.hosted import Hosted
-from statemachine.runner.mover import Loaded, Mover, Plan
+from statemachine.runner.loaded import Loaded
+from statemachine.runner.mover import Mover, Plan
 from statemachine.runner.operations import PruneBody, Pruning
 from statemachine.runner.recording import NOBODY, Asked
 from statemachine.runner.resends import check_resend
@@ -57,7 +59,7 @@ class Starting:
         told = digest(self.hosted.stored.codec.canonical(self.data))
         there = mover.record(self.run)
         if there is not None:
-            if mover.workflows.get(there.workflow) is not self.hosted or there.input != told:
+            if mover.workflows.get(there.workflow) is not self.hosted or _another(there, told):
                 raise AlreadyStarted(self.run, there.workflow, self.hosted.definition.name)
             if self.asked.message:
                 plan.changes.append(_answered(self.asked, "accepted"))
@@ -298,6 +300,11 @@ class Reading:
         plan.answer = self.read(mover)
 
 
+def _another(there: RunRecord, told: bytes) -> bool:
+    """Whether a run was started with other data. One that was erased cannot be compared, and counts as the same."""
+    return there.input != told and not there.erased
+
+
 def _answered(asked: Asked, verdict: str) -> Change:
     return Change(answers=(AnswerRecord(number=asked.message, verdict=verdict),))
 
@@ -313,7 +320,7 @@ class StartBody(msgspec.Struct, frozen=True):
 
 def from_message(
     mover: Mover, message: MessageRecord, permit: int = -1
-) -> Starting | Sending | Commanding | Pruning | HoldingBack | Releasing:
+) -> Starting | Sending | Commanding | Erasing | Pruning | HoldingBack | Releasing:
     """The request that a message in the inbox stands for.
 
     Raises:
@@ -340,6 +347,8 @@ def from_message(
         return halting.of_message(message.name, raw, asked)
     if message.name == "prune":
         return Pruning(msgspec.json.decode(raw, type=PruneBody), asked)
+    if message.name == ERASE:
+        return Erasing(message.run, asked)
     told = msgspec.json.decode(raw, type=Cancel | Kill | Pause | Resume | Resolve)
     return Commanding(message.run, told, asked)
 

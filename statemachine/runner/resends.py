@@ -24,11 +24,11 @@ _UNREADABLE = (TypeError, ValueError, msgspec.MsgspecError)
 def check_resend(mover: Mover, run: str, name: str | None, value: object, seen: SeenRecord) -> None:
     """Refuse another event under the id of one that was taken. Raises AlreadySent.
 
-    An event that the journal no longer has (its run was pruned) cannot be compared and counts as the same.
+    An event that the journal no longer has (its run was pruned or erased) cannot be compared and counts as the same.
     """
     entry = next(iter(mover.journal.entries(run, seen.seq - 1, 1)), None)
     record = mover.record(run)
-    if entry is None or entry.event_id != seen.id or record is None:
+    if entry is None or entry.event_id != seen.id or record is None or record.erased:
         return
     hosted = mover.workflows.get(record.workflow)
     codec = Codec() if hosted is None else hosted.stored.codec

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from statemachine.commands import RunStep, Undo
 from statemachine.runner import recovery
+from statemachine.runner.loaded import Loaded
 from statemachine.runner.logs import fields
-from statemachine.runner.mover import Loaded, Request
+from statemachine.runner.mover import Request
 from statemachine.runner.requests import Holding, Reading, Telling
 from statemachine.runner.steps import Steps
 from statemachine.runner.writer import Writer

@@ -80,6 +80,10 @@ class Run(Generic[D]):
         """See `AsyncRun.kill`."""
         return self._wait(self._run.kill(reason=reason, actor=actor))
 
+    def erase(self, *, reason: str, actor: str | None = None) -> None:
+        """See `AsyncRunner.erase`."""
+        self._wait(self._run.erase(reason=reason, actor=actor))
+
     def pause(self, *, reason: str | None = None, actor: str | None = None) -> None:
         """Start nothing new; events wait."""
         self._wait(self._run.pause(reason=reason, actor=actor))

@@ -25,6 +25,7 @@ class Verified:
         since: The entry the fold began with: the first, or the last adoption by a new version of the workflow.
         different: The fields of the snapshot that differ; empty when the journal and the snapshot agree.
         reason: Why the fold could not be made or went another way; empty when it was made.
+        erased: It was erased. Nothing is left to fold; its lines were counted, and none of them has a payload.
     """
 
     run: str
@@ -32,15 +33,18 @@ class Verified:
     since: int
     different: tuple[str, ...] = ()
     reason: str = ""
+    erased: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether the journal gives exactly the stored snapshot."""
+        """Whether the journal gives exactly the stored snapshot, or was erased whole."""
         return not self.different and not self.reason
 
 
 def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord], items: ReadItems) -> Verified:
     """Fold all entries of a run, oldest first, and compare. What cannot be read makes the reason, and no error."""
+    if record.erased:
+        return _verify_erased(record, entries)
     last: Folded | None = None
     since = folded = 0
     try:
@@ -61,6 +65,18 @@ def verify(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord], it
         name for name in Snapshot.__struct_fields__ if not _agree(name, getattr(stored, name), getattr(again, name))
     )
     return Verified(record.run, folded, since, different)
+
+
+def _verify_erased(record: RunRecord, entries: Iterable[EntryRecord]) -> Verified:
+    reason = f"run {record.run!r} was erased, and its snapshot is there" if record.snapshot else ""
+    last = 0
+    for entry in entries:
+        if entry.body:
+            reason = reason or f"entry {entry.seq} ({entry.kind}) has a payload, though its run was erased"
+        last = entry.seq
+    if last != record.seq:
+        reason = reason or f"the journal ends with entry {last}, and the run is at {record.seq}"
+    return Verified(record.run, 0, record.seq, reason=reason, erased=True)
 
 
 def _agree(name: str, stored: Any, folded: Any) -> bool:

@@ -38,6 +38,7 @@ class RunSummary:
     updated: datetime
     due: datetime | None
     """Its next deadline."""
+    erased: bool = False
 
     @classmethod
     def of(cls, record: RunRecord) -> RunSummary:
@@ -55,6 +56,7 @@ class RunSummary:
             started=from_micros(record.started),
             updated=from_micros(record.updated),
             due=None if record.due is None else from_micros(record.due),
+            erased=record.erased,
         )
 
 
@@ -89,6 +91,8 @@ class RunView(Generic[D]):
     updated: datetime
     held_back: tuple[Hold, ...] = ()
     """What a person holds back of it: its workflow, or a step that it waits for."""
+    erased: bool = False
+    """Its payloads were blanked: its data is None, and its journal has lines without bodies."""
 
     @classmethod
     def of(cls, record: RunRecord, snapshot: Snapshot[Any], holds: Sequence[HoldRecord] = ()) -> RunView[Any]:
@@ -120,6 +124,7 @@ class RunView(Generic[D]):
             started=from_micros(record.started),
             updated=from_micros(record.updated),
             held_back=tuple(map(Hold.of, stands)),
+            erased=record.erased,
         )
 
 
@@ -167,7 +172,7 @@ class Entry:
     actor: str | None
     reason: str | None
     body: bytes
-    """The input as stored: JSON."""
+    """The input as stored: JSON; empty of a run that was erased, and of a line that tells of no input."""
     number: int = 0
     """Its place among the entries of all runs, where those were asked for."""
 

@@ -17,7 +17,8 @@ import attrs
 
 from persistence import Busy, JournalError, Stale, Unwritable
 from statemachine.errors import RefusedVerb, RunnerClosed
-from statemachine.runner.mover import Loaded, Moved, Mover, Reply, Request
+from statemachine.runner.loaded import Loaded
+from statemachine.runner.mover import Moved, Mover, Reply, Request
 from statemachine.runner.observing import Guarded
 from statemachine.runner.threads import Threads
 from statemachine.runner.waiting import NotRecovered

@@ -46,8 +46,8 @@ T = TypeVar("T")
 Hook = Callable[[str], object]
 """Called with the name of each point, in the thread that passes it. It may raise, or never come back."""
 
-KINDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in typing.get_args(Input))
-"""The kinds of transition: what an entry of the journal can record."""
+KINDS: tuple[str, ...] = (*(str(kind.__struct_config__.tag) for kind in typing.get_args(Input)), "erase")
+"""What an entry of the journal can record: the kinds of transition, and that the run was erased."""
 UNTOLD = (
     "mark",
     "unmark",

@@ -14,6 +14,7 @@ from persistence import Codec, EntryRecord, Query, RunRecord, SQLiteJournal
 from statemachine.inputs import Failed, Lost, Resolve, Succeeded, UndoFailed, Undone
 from statemachine.runner.fans import reader
 from statemachine.runner.hosted import Workflows
+from statemachine.runner.loaded import bare
 from statemachine.runner.verify import verify
 from statemachine.snapshot import Snapshot
 from statemachine.turn import step_key
@@ -93,6 +94,9 @@ class Judge:
         assert record is not None
         hosted = self._workflows.named(record.workflow)
         entries = journal.entries(run, limit=100_000)
+        if record.erased:
+            verified = verify(hosted, record, entries)
+            return Kept(record, bare(record), entries, [], "" if verified.ok else str(verified))
         told = [hosted.stored.retold(entry.body)[0] for entry in entries]
         unfolded = ""
         if folded:
@@ -192,8 +196,9 @@ def _there(
 def _booked(database: sqlite3.Connection, kept: dict[str, Kept], gone: set[str]) -> Iterator[Fault]:
     """A transactional step has written exactly when it is recorded, and so has its undo; but for pruned runs."""
     for table, outcome in (("booking", Succeeded), ("unbooking", Undone)):
+        unsaid = gone | {run for run, one in kept.items() if one.record.erased}  # nothing says what these did
         every = (key for (key,) in database.execute(f"SELECT key FROM {table}"))
-        rows = Counter(key for key in every if key.split(":")[0] not in gone)
+        rows = Counter(key for key in every if key.split(":")[0] not in unsaid)
         keys = (one.key(told.visit) for one in kept.values() for told in one.told if isinstance(told, outcome))
         wanted = Counter(key for key in keys if key.split(":")[2] == "book")
         if rows != wanted:

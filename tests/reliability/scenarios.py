@@ -144,6 +144,16 @@ def to_be_pruned(desk: Desk) -> None:
         desk.reach(desk.start(runner, "r"), "waiting")
 
 
+def erasing(desk: Desk) -> None:
+    """A run that is over is erased; whoever dies on the way erases it again."""
+    with desk.runner() as runner:
+        run = desk.start(runner, "r")
+        kill(desk, run)
+        insist(lambda: run.erase(reason="asked for"))
+        desk.acknowledged("verb", run.id, "erase")
+        desk.end(run)
+
+
 def old_version(desk: Desk) -> None:
     """Runs of a version that is replaced."""
     with desk.runner([Memo()]) as runner:
@@ -190,6 +200,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("deployment of another version", deploy, ((old_version, ""),)),
         Scenario("messages of a client", client),
         Scenario("pruning", pruning, ((to_be_pruned, ""),)),
+        Scenario("erasing", erasing),
     )
 }
 

@@ -163,7 +163,9 @@ def test_an_applications_transaction_is_told_at_once(tmp_path: Path, world: Worl
         with pytest.raises(AlreadySent):
             runner.send("o-1", Confirm(), id="m-1", connection=connection)
         connection.execute("ROLLBACK")
+        connection.execute("BEGIN IMMEDIATE")
         receipt = runner.send("o-1", Confirm(), id="m-1", connection=connection)
+        connection.execute("COMMIT")
         connection.close()
         assert runner.verdict(receipt, 5).verdict == "accepted"
 
