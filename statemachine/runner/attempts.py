@@ -13,6 +13,7 @@ from statemachine.calls import Call
 from statemachine.inputs import Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.line import Line
+from statemachine.runner.shelves import Keep
 from statemachine.runner.turns import Lane, Turn
 from statemachine.snapshot import Failure, Snapshot
 
@@ -39,6 +40,8 @@ class Attempt:
     """Its run's: a higher one has its turn first."""
     line: Line | None = None
     """Where it waits for its turn; None once it has begun."""
+    keep: Keep | None = None
+    """Where its result is kept for other runs."""
     turn: Turn | None = None
     """Where it had to wait for one: that."""
 

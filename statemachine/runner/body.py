@@ -15,6 +15,7 @@ from persistence import Busy, Fenced, Journal, Owned, Unwritable
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
 from statemachine.runner.admission import Admission
+from statemachine.runner.caching import Results
 from statemachine.runner.clock import Clock, from_micros
 from statemachine.runner.deadlines import DeadlineWatch
 from statemachine.runner.hosted import Workflows
@@ -77,7 +78,16 @@ class Body:
             self.mover, self._perform, self._lost, self._go_on, inline=options.inline, observer=self.observer
         )
         lines = self.lines = Lines(options.limits, options.queue, clock)
-        self.steps = Steps(self.writer, clock, options.threads, lines, holds=self.mover.holds, observer=self.observer)
+        results = Results(journal, clock, self.io)
+        self.steps = Steps(
+            self.writer,
+            clock,
+            options.threads,
+            lines,
+            holds=self.mover.holds,
+            results=results,
+            observer=self.observer,
+        )
         self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
         self.resuming = Resuming(self.writer, self.steps, self._command, perform=options.perform)
         self.inbox = Inbox(self.writer, options.poll, self._released)

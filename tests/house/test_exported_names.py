@@ -14,7 +14,7 @@ import statemachine.testing
 
 PUBLIC: dict[str, str] = {
     "statemachine": """
-        AlreadySent AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection
+        AlreadySent AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Cache Call Client Compound Connection
         Definition DefinitionError Event HandlerFailed History ItemOutcome Moment NoSuchRun NotAccepted
         NotAnswered NotOver NotStored OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused
         RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner RunnerClosed State

@@ -24,7 +24,12 @@ _OUTCOMES: dict[type[Ended], str] = {
 
 
 def outcome_of(told: Ended) -> str:
-    """How an attempt ended: succeeded, failed, declared (with an exception that `error=` names), stopped or lost."""
+    """How an attempt ended: succeeded, failed, declared (with an exception that `error=` names), stopped or lost.
+
+    Or that none was made, since the result was taken from another run: taken.
+    """
+    if isinstance(told, Succeeded) and told.taken is not None:
+        return "taken"
     return "declared" if isinstance(told, Failed) and told.arm is not None else _OUTCOMES[type(told)]
 
 

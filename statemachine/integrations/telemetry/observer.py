@@ -16,7 +16,7 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Link, Span, Status, StatusCode, TracerProvider, set_span_in_context
 
 from statemachine.commands import RunStep, Undo
-from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, UndoFailed
+from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, Succeeded, UndoFailed
 from statemachine.integrations.telemetry.measures import Ended, Measures, due_of, is_of_undo, outcome_of
 from statemachine.integrations.telemetry.traces import Attributes, Place, Spans, from_here, links_to, nanoseconds
 from statemachine.runner import Committed, Observer
@@ -129,6 +129,9 @@ class Telemetry(Observer):
             attributes["statemachine.verdict"] = committed.outcome.verdict
             links = links_to(told.occurrence.trace)
             begins = told.occurrence.at or after.now
+        elif isinstance(told, Succeeded) and told.taken is not None:
+            attributes["statemachine.outcome"] = outcome_of(told)
+            attributes["statemachine.taken.run"] = told.taken.run
         elif isinstance(told, Begin):
             links = links_to(told.trace)
         span = self._spans.within(
