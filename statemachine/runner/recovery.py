@@ -20,16 +20,17 @@ from datetime import datetime
 import attrs
 import msgspec
 
-from persistence import AttemptRecord, Change, HoldRecord, LiveGroup, RunRecord
+from persistence import AttemptRecord, Change, HoldRecord, ItemRecord, LiveGroup, RunRecord
 from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
+from statemachine.runner import suspects
 from statemachine.runner.halting import take_queued
 from statemachine.runner.holds import Holds
 from statemachine.runner.loaded import Loaded
 from statemachine.runner.mover import Mover, Plan
 
 log = logging.getLogger("statemachine")
-SUSPECT = 2
+SUSPECT = suspects.SUSPECT
 """Deaths after which a step is begun alone."""
 GUILTY = 3
 """Deaths after which a step becomes an incident."""
@@ -52,6 +53,8 @@ class Recovered:
     held: dict[str, str] = attrs.field(factory=dict[str, str])
     begun: list[AttemptRecord] = attrs.field(factory=list[AttemptRecord])
     """What was running at a death, counted."""
+    items: list[ItemRecord] = attrs.field(factory=list[ItemRecord])
+    """Likewise, of steps that are done for each of many items."""
     last: str | None = None
     """The last run of the page; None when it was the last page."""
 
@@ -87,7 +90,7 @@ class Recovery:
             found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
             found.going.append(loaded)
         mark = _mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0]))
-        plan.changes.append(Change(begun=(*found.begun, mark)))
+        plan.changes.append(Change(begun=(*found.begun, mark), items=tuple(found.items)))
         return found
 
     def _next(self, mover: Mover, found: Recovered) -> Iterator[Loaded]:
@@ -115,9 +118,15 @@ class Recovery:
         if step is not None and step.spec.kind == "at-most-once" and not what.undo:
             found.lost.append((run, lost))
             return
+        suspicion = None
+        if step is not None and step.spec.each is not None:
+            suspicion = suspects.of(mover, loaded, what.visit, died=died, undo=what.undo)
+        if suspicion is not None:  # not the visit is counted, but its items
+            crashes, lost = suspicion.deaths, suspicion.told(lost)
+            found.items.extend(suspicion.counted)
         if died:
-            counted = what.counted_as
-            record = AttemptRecord(run=run, visit=what.visit, step=counted, epoch=mover.epoch, crashes=crashes)
+            counted, deaths = what.counted_as, 0 if suspicion is not None else crashes
+            record = AttemptRecord(run=run, visit=what.visit, step=counted, epoch=mover.epoch, crashes=deaths)
             found.begun.append(record)
         if paused:
             return

@@ -163,7 +163,7 @@ class Steps:
         """Come back when no attempt of this visit runs here, or after so many seconds."""
         attempt = self._running.get((run, visit))
         if attempt is not None:
-            await asyncio.wait({attempt.task}, timeout=patience)
+            await attempt.quiet(patience)
 
     def _begin(self, run: str, visit: int, attempt: Attempt, work: Attempting) -> None:
         before = self._running.get((run, visit))
