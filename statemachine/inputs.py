@@ -76,7 +76,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     have had no effect (a transactional step was rolled back). Both False: nothing could be begun.
 
     Of a step that is done for each of many items: `again` (UTC) is when its host wants to go on, since the items that
-    are left are tried again then.
+    are left are tried again then. `item` is the one that has failed.
     """
 
     step: str
@@ -89,6 +89,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     effect: bool = True
     took: float | None = None
     again: datetime | None = None
+    item: int | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):

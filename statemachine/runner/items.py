@@ -295,7 +295,7 @@ class Pass:
         if self._failed is not None:
             await self._note(record)
             return
-        self._failed = (record, told)
+        self._failed = (record, msgspec.structs.replace(told, item=record.number))
         for number, attempt in self._running.items():
             if number != record.number:
                 attempt.stop()
@@ -319,6 +319,7 @@ class Pass:
     async def _note(self, record: ItemRecord) -> None:
         noting = Noting(run=self._run, visit=self._fan.visit, items=(record,))
         self._wanted = await self._tools.writer.ask(noting, must=True)
+        self._tools.recorded(self._job.snapshot, item_key(self._job.command.key, record.number), record)
 
     # What came of all.
 

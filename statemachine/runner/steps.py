@@ -95,7 +95,7 @@ class Steps:
             tell=self._tell,
             room=self._room,
             patience=self._patience,
-            begins=self._begins,
+            observer=observer,
             held=lambda hosted, step: holds.of(hosted.definition, step) is not None,
             put_back=self._put_back,
             thread_over=self._thread_over,

@@ -83,7 +83,9 @@ class _Unwound:
                 await self._tools.thread_over(self._job.attempt, self._run, visit)
                 return
             record = self._record(number, fans.DONE, self._before(number) + 1)
-            if not await self._tools.writer.ask(Noting(run=self._run, visit=visit, items=(record,)), must=True):
+            wanted = await self._tools.writer.ask(Noting(run=self._run, visit=visit, items=(record,)), must=True)
+            self._tools.recorded(self._job.snapshot, f"{item_key(self._undoes, number)}:undo", record)
+            if not wanted:
                 return  # it was killed, or is paused
         self._tools.tell(self._job.attempt, self._run, Undone(visit))
 

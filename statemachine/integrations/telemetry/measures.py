@@ -56,6 +56,9 @@ class Measures:
         self._attempts = meter.create_counter(
             "statemachine.step.attempts", "{attempt}", "Attempts of steps and undos whose end is recorded."
         )
+        self._items = meter.create_counter(
+            "statemachine.item.attempts", "{attempt}", "Attempts, and undos, of one of many items that are recorded."
+        )
         self._took = meter.create_histogram(
             "statemachine.step.duration",
             "s",
@@ -81,6 +84,18 @@ class Measures:
         """See `Observer.wrote`."""
         self._commits.record(max(seconds, 0.0))
         self._queue.set(waiting)
+
+    def item(self, workflow: str, step: str, outcome: str, *, undo: bool) -> None:
+        """Count what came of one of many items."""
+        self._items.add(
+            1,
+            {
+                "statemachine.workflow": workflow,
+                "statemachine.step": step,
+                "statemachine.undo": undo,
+                "statemachine.outcome": outcome,
+            },
+        )
 
     def moved(self, committed: Committed) -> None:
         """See `Observer.moved`."""
