@@ -17,7 +17,8 @@ from statemachine.inputs import Lost
 from statemachine.runner import fans
 from statemachine.runner.clock import to_micros
 from statemachine.runner.fans import Marks
-from statemachine.runner.mover import Loaded, Mover
+from statemachine.runner.loaded import Loaded
+from statemachine.runner.mover import Mover
 
 SUSPECT = 2
 """Deaths after which an item is done with no other beside it."""
