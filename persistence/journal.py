@@ -6,6 +6,7 @@ One contract suite holds every implementation to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from persistence.records import (
@@ -208,6 +209,14 @@ class Journal(Protocol):
 
     def size(self) -> tuple[int, int]:
         """Bytes of the data, and of the write-ahead log in use; 0 where there are none."""
+        ...
+
+    def backup(self, to: Path, progress: Callable[[int, int], object] | None = None) -> None:
+        """Copy the journal, as it is at one moment, into a new file, while it is in use; durable once it returns.
+
+        `progress` is called with bytes copied, and of how many. Raises Unsuitable when there is such a file already,
+        or when it is not kept in a file.
+        """
         ...
 
     def tidy(self, epoch: int) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from persistence.errors import ConnectionGuarded, Owned, Stale, fenced
+from persistence.errors import ConnectionGuarded, Owned, Stale, Unsuitable, fenced
 from persistence.journal import Work
 from persistence.records import (
     REFUSALS,
@@ -247,6 +248,12 @@ class MemoryJournal(ReadsFans):
     def size(self) -> tuple[int, int]:
         """See `Journal.size`; here there is no file."""
         return 0, 0
+
+    def backup(self, to: Path, progress: Callable[[int, int], object] | None = None) -> None:
+        """Refused: there is no file to copy."""
+        del progress
+        msg = f"Journal {self._name!r} is in memory, and {to} would have nothing in it. Keep it in a file."
+        raise Unsuitable(msg)
 
     def tidy(self, epoch: int) -> None:
         """See `Journal.tidy`; here there is nothing to tidy."""

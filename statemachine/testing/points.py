@@ -69,7 +69,7 @@ UNTOLD = (
 """What a commit without an entry is for."""
 _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
-    *("saved", "saves"),
+    *("saved", "saves", "backup"),
     *("inbox", "message", "pulse", "live", "cached", "shelves", "log", "size", "close", "renew", "tidy"),
     *("fan", "fans", "given", "items"),
 }
