@@ -21,6 +21,7 @@ from persistence.records import (
     ItemRecord,
     LiveGroup,
     MessageRecord,
+    NoticeRecord,
     Pruned,
     Query,
     RunRecord,
@@ -164,6 +165,13 @@ class Journal(Protocol):
         self, run: str, visit: int, *, back: bool = False, after: int = -1, limit: int = 1000, bodies: bool = True
     ) -> list[ItemRecord]:
         """What is known of the items of a visit in the order of their numbers, from the one after number `after`."""
+
+    def notices(self, after: int, limit: int) -> list[NoticeRecord]:
+        """Notices that nobody was told of, in their order, from the one after number `after`."""
+        ...
+
+    def wanted(self) -> frozenset[str]:
+        """Which kinds of notices are to be written."""
         ...
 
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:

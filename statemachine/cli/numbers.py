@@ -94,6 +94,8 @@ def _wrong(found: Health, wal: int) -> Iterator[str]:
         yield f"{found.overdue:,} runs are past their deadline, the oldest since {moment(found.oldest)} UTC"
     if found.owner is None and (found.live or found.messages):
         yield f"nobody moves the runs: {found.live:,} are under way, {found.messages:,} messages wait"
+    if found.silent is not None:
+        yield f"{found.unheard:,} notices are not delivered, the oldest since {moment(found.silent)} UTC"
     if found.log > wal * 1024 * 1024:
         yield f"the write-ahead log is {_size(found.log)}: a reader holds it open, or nobody checkpoints"
 

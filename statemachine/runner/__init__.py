@@ -6,6 +6,7 @@ from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.halting import Hold
+from statemachine.runner.noticing import Notice
 from statemachine.runner.observing import Committed, ItemOutcome, Observer
 from statemachine.runner.operations import Health
 from statemachine.runner.plainly import to_plain
@@ -27,6 +28,7 @@ __all__ = [
     "Health",
     "Hold",
     "ItemOutcome",
+    "Notice",
     "Observer",
     "Plain",
     "Receipt",

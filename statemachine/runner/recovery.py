@@ -62,10 +62,11 @@ class Recovered:
 class Recovery:
     """How far a journal is taken over. Made in the writer, before anything else; compares the workflows first."""
 
-    def __init__(self, mover: Mover) -> None:
+    def __init__(self, mover: Mover, wanted: frozenset[str] | None = None) -> None:
         compare(mover)
         mover.saves.find()
         _see_holds(mover)
+        _see_wanted(mover, wanted)
         self._holds = Holds()
         self._holds.load(mover.journal)
         self._known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
@@ -154,6 +155,14 @@ class Recovering:
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         plan.answer = self.recovery.page(mover, plan)
+
+
+def _see_wanted(mover: Mover, wanted: frozenset[str] | None) -> None:
+    """See which notices are to be written, and keep it: a tool that owns the journal for a moment writes them, too."""
+    known = mover.journal.wanted()
+    mover.wanted = known if wanted is None else wanted
+    if mover.wanted != known:
+        mover.journal.commit(mover.epoch, [Change(wanted=tuple(sorted(mover.wanted)))])
 
 
 def _see_holds(mover: Mover) -> None:

@@ -22,9 +22,9 @@ PUBLIC: dict[str, str] = {
         joined on on_entry on_exit redacted step transaction waive
     """,
     "statemachine.runner": """
-        AsyncRun AsyncRunner Attempt Client Clock Committed Entry Health Hold ItemOutcome Observer Plain Receipt Result
-        Run RunSummary RunView Runner Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified Waiting
-        to_plain
+        AsyncRun AsyncRunner Attempt Client Clock Committed Entry Health Hold ItemOutcome Notice Observer Plain Receipt
+        Result Run RunSummary RunView Runner Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified
+        Waiting to_plain
     """,
     "statemachine.diagrams": """
         Diagram NoGraphvizError diagram
@@ -42,8 +42,8 @@ PUBLIC: dict[str, str] = {
     "persistence": """
         AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord FanCount FanRecord Fenced Foreign Forked GivenRecord HoldRecord ItemRecord Journal
-        JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NotStorable Owned Pruned Query RunRecord
-        SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable Work
+        JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NotStorable NoticeRecord Owned Pruned Query
+        RunRecord SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable Work
         WrongConnection beneath examine opened sealed wal_reset_race
     """,
 }
