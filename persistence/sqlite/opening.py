@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from persistence.errors import Busy, Foreign, NewerSchema, Unsuitable
+from persistence.errors import Busy, Damaged, Foreign, NewerSchema, Unsuitable
 from persistence.sqlite.connection import Opener
 from persistence.sqlite.sql import MIGRATION_SET, MIGRATIONS
 from persistence.sqlite.trouble import Translated
@@ -30,6 +30,7 @@ def prepare(opener: Opener, *, adopt: bool) -> tuple[int, ...]:
     Raises:
         Foreign: It has tables, none of them a journal's, and `adopt` is False; or it is no SQLite database.
         NewerSchema: A later version of this package made it.
+        Damaged: It was cut inside a page.
         Unsuitable: It cannot be kept in WAL mode, or lies on a network file system.
     """
     check_place(opener.path)
@@ -38,6 +39,7 @@ def prepare(opener: Opener, *, adopt: bool) -> tuple[int, ...]:
         try:
             version = sqlite_version(connection)
             _check_version(opener.path, version)
+            _check_whole(connection, opener.path)
             missing = _missing(connection, opener.path, adopt=adopt)
             _use_wal(connection, opener)
             if missing:
@@ -58,6 +60,30 @@ def _check_version(path: str, version: tuple[int, ...]) -> None:
         found, needed = (".".join(map(str, parts)) for parts in (version, OLDEST))
         msg = f"Journal {path!r} needs SQLite {needed} or later, and this Python has {found}."
         raise Unsuitable(msg)
+
+
+def _check_whole(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse a file that ends inside a page: SQLite reads the rest of it as zeros, and says nothing.
+
+    One of no bytes is an empty database, and may become a journal. What a log or a journal beside the file may still
+    complete is SQLite's to judge. The file is only asked for its size: to open and close it would drop SQLite's locks.
+    """
+    (page,) = connection.execute("PRAGMA page_size").fetchone()
+    beside = (f"{path}-wal", f"{path}-journal")
+    size = _size(path)
+    if size % page and not any(map(_size, beside)) and _size(path) == size:
+        msg = (
+            f"{path!r} is {size:,} bytes long, which is no whole number of its pages of {page:,} bytes: it was cut "
+            "short. Nothing was written to it. Restore it from a copy."
+        )
+        raise Damaged(msg)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 - a path as SQLite takes it
+    except OSError:
+        return 0
 
 
 def check_place(path: str) -> None:

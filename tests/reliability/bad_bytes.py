@@ -1,7 +1,7 @@
 """Bad bytes: a file that is cut, flipped, foreign, too new, or that holds a record which makes no sense.
 
-The journal refuses it with an error that names the file, or reads it; a file that was refused as it was opened has not
-changed by a byte. Where one run alone is damaged, the others go on, and its own error or reason names it.
+The journal refuses it with an error that names the file, or reads it; a file that was refused as it was opened or read
+has not changed by a byte. Where one run alone is damaged, the others go on, and its own error or reason names it.
 """
 
 from __future__ import annotations
@@ -55,23 +55,20 @@ def judge(files: Files) -> tuple[str, str, State | None]:
         folder = Path(place) / "left"
         write(files, folder)
         found: State | None = None
+        stage = "refused"
         try:
-            journal = SQLiteJournal(folder / NAME, busy_timeout=0.05)
-        except JournalError as error:
-            now = (folder / NAME).read_bytes() if (folder / NAME).exists() else b""
-            wrong = "" if len(files) > 1 or now == files[NAME] else f"refused ({error}), and changed"
-            return wrong or _names(error), "refused", None
-        except Exception as error:  # noqa: BLE001 -- any other error is what is looked for
-            return f"{type(error).__name__}: {error}", "refused", None
-        try:
-            with closing(journal):
+            with closing(SQLiteJournal(folder / NAME, busy_timeout=0.05)) as journal:
+                stage = "refused as it was read"
                 found = read(journal)
                 whole = intact(journal)
+                stage = "refused as it was written"
                 journal.commit(journal.claim("the next", LEASE), [start("after")])
         except JournalError as error:
-            return _names(error), "refused later", found
-        except Exception as error:  # noqa: BLE001 -- the same
-            return f"{type(error).__name__}: {error}", "refused later", found
+            now = (folder / NAME).read_bytes() if (folder / NAME).exists() else b""
+            kept = len(files) > 1 or now == files[NAME] or stage == "refused as it was written"
+            return _names(error) if kept else f"{stage} ({error}), and changed", stage, found
+        except Exception as error:  # noqa: BLE001 -- any other error is what is looked for
+            return f"{type(error).__name__}: {error}", stage, found
         return "", "damaged, and said so by integrity_check" if whole else "read", found
 
 
@@ -119,10 +116,23 @@ def _files(sound: Sound, scale: Scale, random: Random) -> list[Row]:
             return "what is there was never committed so", fate, found
         return "", "whole" if number == len(sound.said) - 1 else "shorter by the last commits", found
 
+    def refused(files: Files) -> tuple[str, str, State | None]:
+        """It must be, for SQLite would read zeros where the file ends inside a page."""
+        wrong, fate, found = judge(files)
+        return wrong or ("" if fate == "refused" else "it was not refused"), fate, found
+
+    def begun(files: Files) -> tuple[str, str, State | None]:
+        """It must become a new journal: an empty file is an empty SQLite database."""
+        wrong, fate, found = judge(files)
+        return wrong or ("" if fate == "read" else "it was refused"), fate, found
+
+    inside = [1, *random.sample(range(len(whole) - 4095, len(whole)), 15 if few else 300)]
     lengths = range(1, len(whole), 512 if not few else len(whole) // 12)
     cuts = range(1, len(log), 1024 if not few else len(log) // 12)
     return [
         _row("the file is cut short", [{NAME: whole[:length]} for length in lengths]),
+        _row("the file is cut inside its last page, or to one byte", [{NAME: whole[:one]} for one in inside], refused),
+        _row("the file has no bytes", [{NAME: b""}], begun),
         _row("a bit of its header is flipped", [{NAME: one} for one in _flipped(whole, bits(0, 100, 800))]),
         _row("a bit of its schema is flipped", [{NAME: one} for one in _flipped(whole, bits(100, 4096, 1000))]),
         _row(
