@@ -79,7 +79,7 @@ def _kept(run: str, before: list[EntryRecord], after: list[EntryRecord]) -> str:
 
 
 def migrated(dump: Path, random: Random, most: int | None) -> Iterator[str]:
-    """A migration cut at each of its operations, or at so many of them. What is wrong with each cut, empty if nothing."""
+    """A migration cut at each of its operations, or at so many. What is wrong with each cut; empty if nothing."""
     with TemporaryDirectory() as place:
         path = Path(place) / NAME
         restore(dump, path)
