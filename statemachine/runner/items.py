@@ -202,7 +202,7 @@ class Pass:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        if self._due and len(self._running) < self._step.limit:
+        if self._due and len(self._running) < self._step.limit and self._may_begin():
             self._alarm = self._tools.clock.call_at(from_micros(self._due[0][0]), self.wake.set)
 
     def _begin(self, number: int) -> None:
@@ -234,6 +234,10 @@ class Pass:
             item = await ask(Reading(lambda mover: self._pages.read(mover.journal, number)), must=True)
         command = RunStep(self._step.name, self._fan.visit, attempt.number, item_key(self._job.command.key, number))
         await self._tools.room(self._step, self._work, attempt)
+        if not self._may_begin():  # it was held, or its run paused, while this waited for its turn
+            self._tools.leave_room(self._step, self._work)
+            self._leave(number)
+            return
         attempt.begin()
         work = self._tools.begins(self._job.snapshot, command, self._work)
         timeout, deadline = self._tools.patience(self._step, self._pending.since)
@@ -246,6 +250,13 @@ class Pass:
         else:
             await self._take_result(number, attempt, result)
         await self._tools.thread_over(attempt, self._run, self._fan.visit)
+
+    def _leave(self, number: int) -> None:
+        """It was not begun after all, and is the next to be."""
+        if number == self._suspect:
+            self._suspects.insert(0, number)
+        else:
+            heapq.heappush(self._due, (0, number))
 
     async def _take_result(self, number: int, attempt: Attempt, result: Any) -> None:
         try:

@@ -94,6 +94,7 @@ class Steps:
             perform=self._perform,
             tell=self._tell,
             room=self._room,
+            leave_room=self._leave_room,
             patience=self._patience,
             observer=observer,
             held=lambda hosted, step: holds.of(hosted.definition, step) is not None,

@@ -70,6 +70,7 @@ class Tools:
     perform: Performs
     tell: Tells
     room: Callable[[StepSpec, Work, Attempt], Awaitable[None]]
+    leave_room: Callable[[StepSpec, Work], None]
     patience: Callable[[StepSpec, datetime | None], tuple[float, datetime]]
     observer: Guarded | None
     held: Callable[[Hosted, str], bool]

@@ -74,10 +74,14 @@ class _Unwound:
     async def run(self, work: Work, undo: UndoSpec) -> None:
         visit = self._fan.visit
         while self._numbers:
+            item = await self._item(self._numbers[-1])
+            step = self._job.step.spec
+            await self._tools.room(step, work, self._job.attempt)
             if self._tools.put_back(self._job.hosted, self._run, visit, "", self._job.attempt):
+                self._tools.leave_room(step, work)
                 return
             number = self._numbers.pop()
-            error = await self._undo(number, work, undo)
+            error = await self._undo(number, item, work, undo)
             if error is not None:
                 self._fail(number, error, undo)
                 await self._tools.thread_over(self._job.attempt, self._run, visit)
@@ -94,16 +98,18 @@ class _Unwound:
         there = self._marks.open.get(number)
         return 0 if there is None or self._job.command.attempt == 1 else there.attempts
 
-    async def _undo(self, number: int, work: Work, undo: UndoSpec) -> Exception | None:
-        """What the undo of an item raised."""
+    async def _item(self, number: int) -> Any:
         there, item = self._pages.kept(number)
         if not there:
             reading = Reading(lambda mover: self._pages.read(mover.journal, number))
             item = await self._tools.writer.ask(reading, must=True)
+        return item
+
+    async def _undo(self, number: int, item: Any, work: Work, undo: UndoSpec) -> Exception | None:
+        """What the undo of an item raised."""
         step, attempt, tools = self._job.step.spec, self._job.attempt, self._tools
         key = item_key(self._undoes, number)
         command = Undo(step.name, self._fan.visit, self._before(number) + 1, f"{key}:undo", key)
-        await tools.room(step, work, attempt)
         work = tools.begins(self._job.snapshot, command, work)
         deadline = tools.clock.now() + timedelta(seconds=undo.timeout)
         call = Call[Any](
