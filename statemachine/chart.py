@@ -1,8 +1,7 @@
 """The tables of a definition: ancestors, the transitions that may answer an event, what each leaves and enters.
 
 All of it follows from the `Definition` alone, so it is computed once and kept with it. The set functions are those of
-SCXML's appendix D (names in comments); their results are remembered for each combination of active leaves and
-transitions that occurs.
+SCXML's appendix D (names in comments); results are remembered for each combination of leaves and transitions.
 """
 
 from __future__ import annotations
@@ -104,7 +103,8 @@ class Chart:
         self.eventless = any(not transition.events for transition in definition.transitions)
         """Whether there is a transition that waits for no event."""
         self.options: dict[tuple[tuple[str, ...], str], tuple[Any, ...]] = {}
-        """What `statemachine.plain` remembers of it."""
+        self.ways: dict[tuple[tuple[str, ...], str], tuple[Any, ...]] = {}
+        """What `plain` and `straight` remember of it."""
         self._candidates: dict[tuple[tuple[str, ...], str], tuple[tuple[Arc, ...], ...]] = {}
         self._plans: dict[tuple[tuple[Arc, ...], tuple[str, ...]], Plan] = {}
         self._undisputed: dict[tuple[tuple[Arc, ...], tuple[str, ...]], tuple[Arc, ...]] = {}

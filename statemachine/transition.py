@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from statemachine import plain, saga, verbs, work
+from statemachine import plain, saga, straight, verbs, work
 from statemachine.chart import Chart, chart_of
 from statemachine.commands import Command, RunStep, Send, Undo
 from statemachine.definition import Definition
@@ -122,6 +122,10 @@ def transition(
         RefusedVerb: An operator's verb does not fit the run.
     """
     chart = chart_of(definition)
+    if isinstance(told, Succeeded) and refused is None:
+        gone = straight.succeeded(chart, snapshot, told, now)
+        if gone is not None:
+            return Outcome(gone[0], gone[1], "accepted", gone[2].exits, gone[2].entries)
     if not isinstance(told, Received):
         return _work_out(chart, snapshot, told, now, raising=False, refused=refused)
     moved = plain.moved(chart, snapshot, told.occurrence, now) if refused is None else None
