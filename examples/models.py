@@ -13,6 +13,8 @@ import attrs
 import httpx
 import msgspec
 
+TOO_MANY = 429
+"""The HTTP status of a server that wants to be asked later (RFC 6585)."""
 Role = Literal["system", "user", "assistant", "tool"]
 Hear = Callable[[str], None]
 """Is told each piece of text as it comes; what it hears may be cut short, and come again at the next attempt."""
@@ -145,7 +147,7 @@ class Remote:
                 httpx.AsyncClient(timeout=self.patience) as client,
                 client.stream("POST", address, json=asked, headers=headers) as answer,
             ):
-                if answer.status_code != httpx.codes.OK:
+                if not answer.is_success:
                     await answer.aread()
                     raise _refusal(answer)
                 return await _gathered(answer.aiter_lines(), hear)
@@ -168,7 +170,7 @@ def _said(message: Message) -> dict[str, Any]:
 
 def _refusal(answer: httpx.Response) -> Exception:
     message = f"{answer.url} answers {answer.status_code}: {answer.text[:500]}"
-    later = answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error
+    later = answer.status_code == TOO_MANY or answer.is_server_error
     return ModelDown(message) if later else ModelRefused(message)
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from persistence.aside import ReadsAside
-from persistence.errors import ConnectionGuarded, Owned, Stale, Unsuitable, fenced
+from persistence.errors import ConnectionGuarded, Owned, Stale, fenced
 from persistence.journal import Work
 from persistence.records import (
     REFUSALS,
@@ -25,21 +23,22 @@ from persistence.records import (
     EntryRecord,
     FanRecord,
     GivenRecord,
+    HoldRecord,
     ItemRecord,
     LiveGroup,
     MessageRecord,
     Pruned,
     Query,
     RunRecord,
+    SavedRecord,
     SeenRecord,
     ShelfRecord,
 )
 from persistence.spread import ReadsFans
 from persistence.store import Store, matches
-from persistence.told import ReadsNotices
 
 
-class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
+class MemoryJournal(ReadsFans):
     """A journal that dies with its process.
 
     A `Work` is called with None, for there is no connection here: it may do nothing but return its change.
@@ -176,7 +175,6 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
         for dropped in change.dropped:
             store.saved.pop(dropped, None)
         store.fans.note(change)
-        store.told.note(change)
 
     def _post(self, change: Change) -> None:
         store = self._store
@@ -249,12 +247,6 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
     def size(self) -> tuple[int, int]:
         """See `Journal.size`; here there is no file."""
         return 0, 0
-
-    def backup(self, to: Path, progress: Callable[[int, int], object] | None = None) -> None:
-        """Refused: there is no file to copy."""
-        del progress
-        msg = f"Journal {self._name!r} is in memory, and {to} would have nothing in it. Keep it in a file."
-        raise Unsuitable(msg)
 
     def tidy(self, epoch: int) -> None:
         """See `Journal.tidy`; here there is nothing to tidy."""
@@ -351,6 +343,11 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
         with self._store.lock:
             return [self._store.attempts[key] for key in sorted(self._store.attempts)]
 
+    def holds(self) -> list[HoldRecord]:
+        """See `Journal.holds`."""
+        with self._store.lock:
+            return [self._store.holds[key] for key in sorted(self._store.holds)]
+
     def cached(self, shelf: str, key: str) -> CachedRecord | None:
         """See `Journal.cached`."""
         with self._store.lock:
@@ -360,6 +357,15 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
         """See `Journal.shelves`."""
         with self._store.lock:
             return self._store.shelves.all()
+
+    def saved(self, run: str, visit: int) -> SavedRecord | None:
+        """See `Journal.saved`."""
+        return self._store.saved.get((run, visit))
+
+    def saves(self) -> list[tuple[str, int]]:
+        """See `Journal.saves`."""
+        with self._store.lock:
+            return sorted(self._store.saved)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

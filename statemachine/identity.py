@@ -15,7 +15,6 @@ import msgspec
 from statemachine.definition import Definition
 
 _TUNING = {
-    "cache",
     "code",
     "declared",
     "event_names",

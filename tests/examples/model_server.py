@@ -56,7 +56,7 @@ def serving(say: Callable[[Asked], Answer]) -> Iterator[str]:
             lines = [f"data: {json.dumps(chunk)}\n\n".encode() for chunk in _chunks(answer)]
             self.wfile.writelines(lines[:1] if answer.cut else [*lines, b"data: [DONE]\n\n"])
 
-        def log_message(self, *_arguments: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             """Silent: a test's output is its own."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
