@@ -6,6 +6,7 @@ One contract suite holds every implementation to it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from persistence.records import (
@@ -20,6 +21,7 @@ from persistence.records import (
     ItemRecord,
     LiveGroup,
     MessageRecord,
+    NoticeRecord,
     Pruned,
     Query,
     RunRecord,
@@ -163,6 +165,13 @@ class Journal(Protocol):
         self, run: str, visit: int, *, back: bool = False, after: int = -1, limit: int = 1000, bodies: bool = True
     ) -> list[ItemRecord]:
         """What is known of the items of a visit in the order of their numbers, from the one after number `after`."""
+
+    def notices(self, after: int, limit: int) -> list[NoticeRecord]:
+        """Notices that nobody was told of, in their order, from the one after number `after`."""
+        ...
+
+    def wanted(self) -> frozenset[str]:
+        """Which kinds of notices are to be written."""
         ...
 
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
@@ -208,6 +217,14 @@ class Journal(Protocol):
 
     def size(self) -> tuple[int, int]:
         """Bytes of the data, and of the write-ahead log in use; 0 where there are none."""
+        ...
+
+    def backup(self, to: Path, progress: Callable[[int, int], object] | None = None) -> None:
+        """Copy the journal, as it is at one moment, into a new file, while it is in use; durable once it returns.
+
+        `progress` is called with bytes copied, and of how many. Raises Unsuitable when there is such a file already,
+        or when it is not kept in a file.
+        """
         ...
 
     def tidy(self, epoch: int) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from persistence.errors import ConnectionGuarded, Owned, Stale, fenced
+from persistence.aside import ReadsAside
+from persistence.errors import ConnectionGuarded, Owned, Stale, Unsuitable, fenced
 from persistence.journal import Work
 from persistence.records import (
     REFUSALS,
@@ -23,22 +25,21 @@ from persistence.records import (
     EntryRecord,
     FanRecord,
     GivenRecord,
-    HoldRecord,
     ItemRecord,
     LiveGroup,
     MessageRecord,
     Pruned,
     Query,
     RunRecord,
-    SavedRecord,
     SeenRecord,
     ShelfRecord,
 )
 from persistence.spread import ReadsFans
 from persistence.store import Store, matches
+from persistence.told import ReadsNotices
 
 
-class MemoryJournal(ReadsFans):
+class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
     """A journal that dies with its process.
 
     A `Work` is called with None, for there is no connection here: it may do nothing but return its change.
@@ -175,6 +176,7 @@ class MemoryJournal(ReadsFans):
         for dropped in change.dropped:
             store.saved.pop(dropped, None)
         store.fans.note(change)
+        store.told.note(change)
 
     def _post(self, change: Change) -> None:
         store = self._store
@@ -247,6 +249,12 @@ class MemoryJournal(ReadsFans):
     def size(self) -> tuple[int, int]:
         """See `Journal.size`; here there is no file."""
         return 0, 0
+
+    def backup(self, to: Path, progress: Callable[[int, int], object] | None = None) -> None:
+        """Refused: there is no file to copy."""
+        del progress
+        msg = f"Journal {self._name!r} is in memory, and {to} would have nothing in it. Keep it in a file."
+        raise Unsuitable(msg)
 
     def tidy(self, epoch: int) -> None:
         """See `Journal.tidy`; here there is nothing to tidy."""
@@ -343,11 +351,6 @@ class MemoryJournal(ReadsFans):
         with self._store.lock:
             return [self._store.attempts[key] for key in sorted(self._store.attempts)]
 
-    def holds(self) -> list[HoldRecord]:
-        """See `Journal.holds`."""
-        with self._store.lock:
-            return [self._store.holds[key] for key in sorted(self._store.holds)]
-
     def cached(self, shelf: str, key: str) -> CachedRecord | None:
         """See `Journal.cached`."""
         with self._store.lock:
@@ -357,15 +360,6 @@ class MemoryJournal(ReadsFans):
         """See `Journal.shelves`."""
         with self._store.lock:
             return self._store.shelves.all()
-
-    def saved(self, run: str, visit: int) -> SavedRecord | None:
-        """See `Journal.saved`."""
-        return self._store.saved.get((run, visit))
-
-    def saves(self) -> list[tuple[str, int]]:
-        """See `Journal.saves`."""
-        with self._store.lock:
-            return sorted(self._store.saved)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

@@ -227,6 +227,17 @@ class FanCount(msgspec.Struct, frozen=True, kw_only=True):
     """Likewise, of the undos of its items."""
 
 
+class NoticeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about a run that a person is to be told of, until it was."""
+
+    run: str
+    kind: str
+    at: int
+    body: bytes
+    number: int = 0
+    """Given by the journal; the order in which they were written."""
+
+
 class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict on message `number`."""
 
@@ -238,8 +249,8 @@ class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One transition, all or nothing. `expected` is the run's `seq` before it; -1: the run must not exist yet.
 
-    A change with `run` None only answers messages, notes attempts, saves progress, or holds and releases work.
-    A change with `run` None only answers messages, notes attempts or items, or holds and releases work.
+    A change with `run` None only answers messages, notes attempts, items or deliveries, saves progress, or holds and
+    releases work.
     """
 
     run: RunRecord | None = None
@@ -269,6 +280,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """Each replaces what was there of its `(run, visit)`."""
     given: tuple[GivenRecord, ...] = ()
     items: tuple[ItemRecord, ...] = ()
+    notices: tuple[NoticeRecord, ...] = ()
+    delivered: tuple[int, ...] = ()
+    """Numbers of notices that somebody was told of; harmless where there is none."""
+    wanted: tuple[str, ...] | None = None
+    """Which kinds of notices are to be written from now on; None: as before."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from persistence.records import (
     GivenRecord,
     ItemRecord,
     MessageRecord,
+    NoticeRecord,
     Query,
     RunRecord,
     SavedRecord,
@@ -33,7 +34,16 @@ from persistence.records import (
 MARK = b"\x00sealed\x00"
 _PROBE = b'{"sealed":"and opened again"}'
 R = TypeVar(
-    "R", RunRecord, EntryRecord, MessageRecord, AnswerRecord, CachedRecord, GivenRecord, ItemRecord, SavedRecord
+    "R",
+    RunRecord,
+    EntryRecord,
+    MessageRecord,
+    AnswerRecord,
+    CachedRecord,
+    GivenRecord,
+    ItemRecord,
+    NoticeRecord,
+    SavedRecord,
 )
 
 PAYLOADS: dict[type[Any], tuple[str, ...]] = {
@@ -45,6 +55,7 @@ PAYLOADS: dict[type[Any], tuple[str, ...]] = {
     GivenRecord: ("items",),
     ItemRecord: ("body",),
     SavedRecord: ("value",),
+    NoticeRecord: ("body",),
 }
 """The fields of records that are sealed: all that are bytes."""
 
@@ -148,6 +159,7 @@ class _SealedJournal:
             given=tuple(map(self._seal, change.given)),
             items=tuple(map(self._seal, change.items)),
             saved=tuple(map(self._seal, change.saved)),
+            notices=tuple(map(self._seal, change.notices)),
         )
 
     def _run(self, change: Change) -> RunRecord | None:
@@ -187,6 +199,9 @@ class _SealedJournal:
         message = self._journal.message(number)
         return None if message is None else self._open(message)
 
+    def notices(self, after: int, limit: int) -> list[NoticeRecord]:
+        return [self._open(notice) for notice in self._journal.notices(after, limit)]
+
     def cached(self, shelf: str, key: str) -> CachedRecord | None:
         record = self._journal.cached(shelf, key)
         return None if record is None else self._open(record)
@@ -222,4 +237,6 @@ def _what(record: Any) -> str:
         return f"What came of item {record.number} of visit {record.visit} of run {record.run!r}"
     if isinstance(record, SavedRecord):
         return f"What visit {record.visit} has saved of run {record.run!r}"
+    if isinstance(record, NoticeRecord):
+        return f"A notice of run {record.run!r}"
     return f"{'Result' if isinstance(record, CachedRecord) else 'Run'} {record.run!r}"

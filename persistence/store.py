@@ -20,6 +20,7 @@ from persistence.records import (
 )
 from persistence.shelf import Shelves
 from persistence.spread import Fans
+from persistence.told import Told
 
 
 class Store:
@@ -44,6 +45,7 @@ class Store:
         self.shelves = Shelves()
         self.saved: dict[tuple[str, int], SavedRecord] = {}
         self.fans = Fans()
+        self.told = Told()
         self.epoch = 0
         self.owner: object = None
         """The handle that owns it."""

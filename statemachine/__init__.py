@@ -10,6 +10,7 @@ import importlib
 import typing
 
 from statemachine import _clash as _clash
+from statemachine.cache import Cache
 from statemachine.calls import Call
 from statemachine.collected import ItemOutcome
 from statemachine.data import evolve
@@ -72,6 +73,7 @@ __all__ = [
     "AsyncRunner",
     "BeingUndone",
     "BlockingCall",
+    "Cache",
     "Call",
     "Client",
     "Compound",

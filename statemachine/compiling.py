@@ -332,6 +332,7 @@ class _Compiler:
             each=None if each is None else each.each,
             limit=work.limit,
             failures=work.failures,
+            cache=self.functions.cache(work.cache),
         )
         self.steps.append(step)
         saves = self.functions.saves(work)

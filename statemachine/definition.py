@@ -119,6 +119,20 @@ class UndoSpec:
 
 
 @attrs.frozen(kw_only=True)
+class CacheSpec:
+    """Where a step's results are kept for other runs to take."""
+
+    key: str
+    """Function `(data, occurrence, scope)` -> what a result depends on; `occurrence.value` is the item, if any."""
+    age: float
+    """Seconds after which a result is taken no more."""
+    most: int = 10_000
+    """How many results are kept."""
+    size: int = 64 << 20
+    """How many bytes of them."""
+
+
+@attrs.frozen(kw_only=True)
 class StepSpec:
     """Work with effects, done by the host while its state is active.
 
@@ -151,6 +165,7 @@ class StepSpec:
     """With `each`: of how many items attempts are made at once in one visit."""
     failures: Failures = "stop"
     """With `each`: the first item that fails for good fails the step, or its failure is its outcome."""
+    cache: CacheSpec | None = None
 
     @property
     def succeeded_event(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from statemachine.definition import Function
+from statemachine.cache import Cache
+from statemachine.definition import CacheSpec, Function
 from statemachine.errors import BrokenStep
 from statemachine.signatures import Bound, Reader
-from statemachine.steps import Work
+from statemachine.steps import Work, seconds
 from statemachine.storable import check_type
 
 
@@ -55,6 +56,13 @@ class Functions:
     def each(self, function: Callable[..., Any]) -> str:
         """A function that says what a step is done for."""
         return self._add("each", function, self.reader.each(function))
+
+    def cache(self, given: Cache[Any] | None) -> CacheSpec | None:
+        """A cache, whose key is the function that says what a step's result depends on."""
+        if given is None:
+            return None
+        key = self._add("key", given.key, self.reader.key(given.key))
+        return CacheSpec(key=key, age=seconds(given.age), most=given.most, size=given.size)
 
     def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any, item: Any = None) -> str:
         """A step, or an undo, which returns None; of an item of that type, if it is not None."""

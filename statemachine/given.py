@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statemachine.cache import Cache
 from statemachine.errors import BrokenState, BrokenStep
 from statemachine.retry import Retry
 from statemachine.steps import Work
@@ -42,6 +43,9 @@ def check_work(workflow: str, state: str, work: Work) -> None:
             raise BrokenStep(workflow, state, f"retry={given!r} is no Retry; write retry=Retry({given!r})", work.place)
     if work.each is None and work.failures != "stop":
         raise BrokenStep(workflow, state, f"failures={work.failures!r} is said of items; say which, each=…", work.place)
+    cache: Any = work.cache
+    if cache is not None and not isinstance(cache, Cache):
+        raise BrokenStep(workflow, state, f"cache={say(cache)} is no Cache; write cache=Cache(key, age)", work.place)
     error: Any = work.error
     if not isinstance(error, Mapping):
         reason = f"error={say(error)} leads nowhere; write error={{{say(error)}: state}}"

@@ -15,6 +15,7 @@ import msgspec
 from statemachine.definition import Definition
 
 _TUNING = {
+    "cache",
     "code",
     "declared",
     "event_names",

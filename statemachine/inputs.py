@@ -41,6 +41,14 @@ class Elapsed(msgspec.Struct, frozen=True, tag="timer"):
     timer: int
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """Where a result was recorded before: in which run's visit, and when (UTC)."""
+
+    run: str
+    visit: int
+    at: datetime
+
+
 class Succeeded(msgspec.Struct, frozen=True, omit_defaults=True, tag="succeeded"):
     """A step's attempt returned. `changed` has the fields it set; `result` what it returned, for steps with `into`.
 
@@ -56,6 +64,8 @@ class Succeeded(msgspec.Struct, frozen=True, omit_defaults=True, tag="succeeded"
     result: Any = None
     took: float | None = None
     items: int | None = None
+    taken: Taken | None = None
+    """No attempt was made: the result is one that was recorded before."""
 
 
 class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
@@ -66,7 +76,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     have had no effect (a transactional step was rolled back). Both False: nothing could be begun.
 
     Of a step that is done for each of many items: `again` (UTC) is when its host wants to go on, since the items that
-    are left are tried again then.
+    are left are tried again then. `item` is the one that has failed.
     """
 
     step: str
@@ -79,6 +89,7 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True, tag="failed"):
     effect: bool = True
     took: float | None = None
     again: datetime | None = None
+    item: int | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True, tag="stopped"):

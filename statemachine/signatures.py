@@ -106,6 +106,16 @@ class Reader:
             raise self.broken(read, "it takes (data), as nothing else says what the items of a visit are")
         return _bound(read, lambda call: _adapted(call, shape))
 
+    def key(self, function: Callable[..., Any]) -> Bound:
+        """`(data)` -> what a step's result depends on; a function or a method."""
+        read = self._pure(function, method=id(function) in self.methods)
+        shape = self._shape(read, None, Moment)
+        if shape != ("data",):
+            raise self.broken(read, "a key takes (data): a result that depends on more must not be taken for it")
+        if self._hint(read, "return") in {None, type(None)}:
+            raise self.broken(read, "a key returns what the result depends on; this returns None, which caches nothing")
+        return _bound(read, lambda call: _adapted(call, shape))
+
     def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any, item: Any = None) -> Bound:
         """`(self, data[, connection][, item][, call])` as the host calls it, without self and with the call.
 

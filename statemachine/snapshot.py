@@ -190,6 +190,12 @@ class Snapshot(msgspec.Struct, Generic[D], frozen=True, omit_defaults=True):
     priority: int = 0
     """Of runs whose steps wait for their turn, a higher one goes first."""
 
+    def base(self, visit: int) -> D:
+        """The data as it was when a visit whose step is pending began."""
+        pending = next(pending for pending in self.pending if pending.visit == visit)
+        data: D = pending.base if pending.moved else self.data
+        return data
+
     @property
     def over(self) -> bool:
         """Whether the run has ended, whichever way."""

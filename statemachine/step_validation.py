@@ -39,6 +39,7 @@ class StepValidation:
             self._tuning(step)
             if step.each is not None:
                 self._each(step)
+            self._cache(step)
             self._outcomes(step)
         for step in self._steps:
             if step.pivot:
@@ -88,6 +89,25 @@ class StepValidation:
             said = "and collects failures for nobody; say in into= what is made of them"
         if said is not None:
             raise BrokenStep(self._said, step.state, f"step {step.name} is done for each of many items {said}")
+
+    def _cache(self, step: StepSpec) -> None:
+        """A result may be taken from another run only where nothing else of an attempt matters."""
+        if step.cache is None:
+            return
+        refused = (
+            (step.kind != "at-least-once", f"runs {step.kind}, and so its result is that of its own attempt"),
+            (step.each is not None, "is done for each of many items, whose results are each its own run's"),
+            (step.pivot, "is a pivot, which must happen in each run that passes it"),
+            (step.undo is not None, "has an undo, but of a result that is taken nothing was done"),
+            (step.into is None, "returns the data itself, which is no other run's; let it return a result, with into="),
+            (not 0 < step.cache.age <= LONGEST, f"keeps results above 0 s and up to {LONGEST:.0e} s"),
+            (step.cache.most < 1 or step.cache.size < 1, "keeps no result at all, since most= or size= is below 1"),
+        )
+        for holds, reason in refused:
+            if holds:
+                raise BrokenStep(
+                    self._said, step.state, f"step {step.name} has cache= and {reason}; drop one of the two"
+                )
 
     def _outcomes(self, step: StepSpec) -> None:
         self._way_on(step, step.succeeded_event, "to=")

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, over
 
 import attrs
 
+from statemachine.cache import Cache
 from statemachine.calls import Call
 from statemachine.collected import ItemOutcome
 from statemachine.definition import Failures
@@ -42,6 +43,7 @@ class Work:
     each: Callable[..., Any] | None = None
     limit: int = 8
     failures: Failures = "stop"
+    cache: Cache[Any] | None = None
     place: str
     function: Callable[..., Any] | None = None
     undo: Callable[..., Any] | None = None
@@ -251,6 +253,7 @@ def step(
     *,
     to: QuietArms[D],
     into: Callable[[D, R], D],
+    cache: Cache[D] | None = None,
     error: Mapping[type[Exception], QuietArms[D]] | None = None,
     failed: QuietArms[D] | None = None,
     **options: Unpack[Options],
@@ -296,6 +299,7 @@ def step(
     *,
     to: Any,
     into: Callable[..., Any] | None = None,
+    cache: Cache[Any] | None = None,
     error: Mapping[type[Exception], Any] | None = None,
     failed: Any = None,
     retry: Retry = ONCE,
@@ -316,6 +320,7 @@ def step(
         state: The state, which has no other step.
         to: Where its success leads: a state, or arms in their priority of which the last has no guard.
         into: The step returns something else, which this pure function `(data, result) -> data` folds into the data.
+        cache: Take a result of it that was recorded before, by any run, instead of an attempt.
         error: Exceptions known to have had no effect, never tried again, and the states they lead to.
         failed: Where to go when attempts are used up; when not given, the run is undone.
         retry: How often and how far apart it is attempted; one attempt by default.
@@ -346,6 +351,7 @@ def step(
         each=each,
         limit=limit,
         failures=failures,
+        cache=cache,
         place=place(),
     )
     return StepOf(work) if each is None else StepForEach[Any, Any, Any](work)

@@ -15,11 +15,12 @@ from persistence.contract.fanning import Fanning
 from persistence.contract.holding import Holding
 from persistence.contract.keeping import Keeping
 from persistence.contract.making import LEASE, a_message, a_run, an_entry, refused, start, step
+from persistence.contract.noticing import Noticing
 from persistence.contract.owners import Owners
 from persistence.contract.reading import Reading
 
 __all__ = ["LEASE", "JournalContract", "a_message", "a_run", "an_entry", "refused", "start", "step"]
 
 
-class JournalContract(Caching, Commits, Fanning, Holding, Keeping, Owners, Reading):
+class JournalContract(Caching, Commits, Fanning, Holding, Keeping, Noticing, Owners, Reading):
     """The contract, one test for each sentence of it."""

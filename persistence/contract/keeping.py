@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from msgspec.structs import replace
 
 from persistence.contract.making import OpensJournals, a_message, a_run, an_entry, refused, start, step
-from persistence.errors import Fenced
+from persistence.errors import Fenced, Unsuitable
 from persistence.records import AnswerRecord, CachedRecord, Change, Pruned, Query, SavedRecord, SeenRecord
 
 
@@ -125,3 +128,16 @@ class Keeping(OpensJournals):
         run = journal.run("r")
         assert run is not None
         assert not run.erased
+
+    def test_a_backup_is_made_once_and_overwrites_nothing(self) -> None:
+        """Or is refused, where there is no file to copy; a file of that name is left as it was."""
+        journal, _ = self.owned(start())
+        with TemporaryDirectory() as folder:
+            to = Path(folder) / "copy.db"
+            with suppress(Unsuitable):
+                journal.backup(to)
+                assert to.stat().st_size > 0
+            to.write_bytes(b"another")
+            assert str(to) in refused(Unsuitable, lambda: journal.backup(to))
+            assert to.read_bytes() == b"another"
+            assert [path.name for path in Path(folder).iterdir()] == ["copy.db"]

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from persistence.errors import CommitUnknown, JournalError, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, MessageRecord, Pruned
 from persistence.sqlite import application, erasing, reading, sql
+from persistence.sqlite.backup import Progress, copy
 from persistence.sqlite.connection import Connect, Opener, Pool, Synchronous, begin
 from persistence.sqlite.forking import Birth
 from persistence.sqlite.guarded import GuardedConnection
@@ -189,6 +190,12 @@ class SQLiteJournal(Reader):
     def size(self) -> tuple[int, int]:
         """See `Journal.size`."""
         return Path(self._path).stat().st_size, log_length(self._log)
+
+    def backup(self, to: Path, progress: Progress | None = None) -> None:
+        """See `Journal.backup`. Nobody waits for it; the write-ahead log grows until it has ended."""
+        self._birth.check()
+        with Translated(self._path), closing(self._opener.open()) as own:
+            copy(own, Path(self._path).stat().st_mode, to, progress)
 
     def tidy(self, epoch: int) -> None:
         """See `Journal.tidy`: a checkpoint when the write-ahead log has grown past 4 MiB."""

@@ -17,6 +17,7 @@ from persistence.records import (
     ItemRecord,
     LiveGroup,
     MessageRecord,
+    NoticeRecord,
     Query,
     RunRecord,
     SavedRecord,
@@ -136,6 +137,16 @@ class Reader:
         """See `Journal.items`."""
         with self._reading() as connection:
             return fans.items(connection, run, visit, back=back, after=after, limit=limit, bodies=bodies)
+
+    def notices(self, after: int, limit: int) -> list[NoticeRecord]:
+        """See `Journal.notices`."""
+        with self._reading() as connection:
+            return reading.notices(connection, after, limit)
+
+    def wanted(self) -> frozenset[str]:
+        """See `Journal.wanted`."""
+        with self._reading() as connection:
+            return reading.wanted(connection)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""

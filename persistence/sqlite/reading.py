@@ -13,6 +13,7 @@ from persistence.records import (
     HoldRecord,
     LiveGroup,
     MessageRecord,
+    NoticeRecord,
     Query,
     RunRecord,
     SavedRecord,
@@ -190,6 +191,19 @@ def saved(connection: sqlite3.Connection, run: str, visit: int) -> SavedRecord |
 def saves(connection: sqlite3.Connection) -> list[tuple[str, int]]:
     """See `Journal.saves`."""
     return connection.execute(sql.SAVES).fetchall()
+
+
+def notices(connection: sqlite3.Connection, after: int, limit: int) -> list[NoticeRecord]:
+    """See `Journal.notices`."""
+    return [
+        NoticeRecord(number=number, run=run, kind=kind, at=at, body=body)
+        for number, run, kind, at, body in connection.execute(sql.NOTICES, (after, limit)).fetchall()
+    ]
+
+
+def wanted(connection: sqlite3.Connection) -> frozenset[str]:
+    """See `Journal.wanted`."""
+    return frozenset(kind for (kind,) in connection.execute(sql.WANTED).fetchall())
 
 
 # ------------------------------------------------------------------------------------------------------------- messages

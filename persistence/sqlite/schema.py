@@ -215,6 +215,21 @@ CREATE TABLE statemachine_saved (                -- what a step that goes on has
 """
 
 
+NOTICES = (
+    # AUTOINCREMENT: "after number n" never misses one.
+    """
+    CREATE TABLE statemachine_notice (               -- what a person is to be told of, until it was
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        body BLOB NOT NULL                           -- JSON
+    )
+    """,
+    "CREATE TABLE statemachine_wanted (kind TEXT PRIMARY KEY) WITHOUT ROWID",
+)
+
+
 def _iso(column: str) -> str:
     """SQL that writes microseconds since 1970 as ISO 8601 in UTC; NULL stays NULL."""
     return (
@@ -282,6 +297,12 @@ def _saved(db: Database) -> None:
 @migrations(name="m008_items")
 def _items(db: Database) -> None:
     for statement in ITEMS:
+        db.conn.execute(statement)
+
+
+@migrations(name="m009_notice")
+def _notice(db: Database) -> None:
+    for statement in NOTICES:
         db.conn.execute(statement)
 
 

@@ -13,6 +13,7 @@ MIGRATIONS = (
     "m006_cache",
     "m007_saved",
     "m008_items",
+    "m009_notice",
 )
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
@@ -148,6 +149,20 @@ ON CONFLICT (workflow, step) DO UPDATE SET reason = excluded.reason, actor = exc
 RELEASE_WORK = "DELETE FROM statemachine_hold WHERE workflow = ? AND step = ?"
 
 HOLDS = "SELECT workflow, step, reason, actor, at FROM statemachine_hold ORDER BY workflow, step"
+
+# -------------------------------------------------------------------------------------------------------------- notices
+
+INSERT_NOTICE = "INSERT INTO statemachine_notice (run, kind, at, body) VALUES (?, ?, ?, ?)"
+
+DELIVERED = "DELETE FROM statemachine_notice WHERE number = ?"
+
+NOTICES = "SELECT number, run, kind, at, body FROM statemachine_notice WHERE number > ? ORDER BY number LIMIT ?"
+
+UNWANT = "DELETE FROM statemachine_wanted"
+
+WANT = "INSERT INTO statemachine_wanted (kind) VALUES (?)"
+
+WANTED = "SELECT kind FROM statemachine_wanted"
 
 # -------------------------------------------------------------------------------------------------------------- pruning
 

@@ -369,3 +369,11 @@ class Writer:
             execute(sql.INSERT_GIVEN, (self._id(given.run), given.visit, given.first, given.items))
         for item in change.items:
             execute(sql.PUT_ITEM, item_row(self._id(item.run), item))
+        for notice in change.notices:
+            execute(sql.INSERT_NOTICE, (notice.run, notice.kind, notice.at, notice.body))
+        for number in change.delivered:
+            execute(sql.DELIVERED, (number,))
+        if change.wanted is not None:
+            execute(sql.UNWANT)
+            for kind in change.wanted:
+                execute(sql.WANT, (kind,))

@@ -9,7 +9,7 @@ import click
 from statemachine.cli.definitions import check, diagram
 from statemachine.cli.frame import Sentences
 from statemachine.cli.holding import hold, release
-from statemachine.cli.keeping import erase, export, prune, verify
+from statemachine.cli.keeping import backup, erase, export, prune, verify
 from statemachine.cli.looking import runs, show, tail
 from statemachine.cli.numbers import doctor, health, stats
 from statemachine.cli.serving import serve
@@ -62,6 +62,7 @@ for one in (
     export,
     prune,
     erase,
+    backup,
     stats,
     health,
     doctor,

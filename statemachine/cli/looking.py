@@ -196,7 +196,7 @@ def _attempts(attempts: tuple[Attempt, ...]) -> None:
             one.number,
             one.began,
             "" if one.ended is None else f"{(one.ended - one.began).total_seconds():.3f} s",
-            one.outcome,
+            one.outcome if one.taken is None else f"taken from {one.taken.run}, visit {one.taken.visit}",
             f"{one.failure.type}: {one.failure.message}" if one.failure else "",
             one.again,
         )

@@ -45,13 +45,17 @@ def _steps(numbers: Statistics) -> None:
         (
             f"undo of {one.step}" if one.undo else one.step,
             one.attempts,
-            f"{one.failed / one.attempts:.1%}",
+            f"{one.failed / max(one.attempts, 1):.1%}",
             _time(one.p50),
             _time(one.p95),
+            one.taken or "",
         )
         for one in numbers.steps
     )
-    table("Steps", ("step", "attempts", "failed", "p50", "p95"), rows)
+    table("Steps", ("step", "attempts", "failed", "p50", "p95", "taken"), rows)
+    kept = ((one.step, one.results, _size(one.size), one.oldest) for one in numbers.shelves)
+    if numbers.shelves:
+        table("Results kept for other runs", ("step", "results", "size", "the oldest of"), kept)
 
 
 def _time(seconds: float | None) -> str:
@@ -90,6 +94,8 @@ def _wrong(found: Health, wal: int) -> Iterator[str]:
         yield f"{found.overdue:,} runs are past their deadline, the oldest since {moment(found.oldest)} UTC"
     if found.owner is None and (found.live or found.messages):
         yield f"nobody moves the runs: {found.live:,} are under way, {found.messages:,} messages wait"
+    if found.silent is not None:
+        yield f"{found.unheard:,} notices are not delivered, the oldest since {moment(found.silent)} UTC"
     if found.log > wal * 1024 * 1024:
         yield f"the write-ahead log is {_size(found.log)}: a reader holds it open, or nobody checkpoints"
 

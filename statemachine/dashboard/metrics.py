@@ -23,6 +23,8 @@ def metrics(well: Health, numbers: Statistics, entries: int) -> str:
         ("runs_with_incident", "gauge", "Runs that need a person", _one(well.incidents)),
         ("runs_held", "gauge", "Runs that no workflow of the owner fits", _one(well.held)),
         ("holds", "gauge", "Workflows and steps that a person holds back", _one(len(well.holds))),
+        ("notices_undelivered", "gauge", "Notices more than a minute old that nobody was told of", _one(well.unheard)),
+        ("notices_oldest_seconds", "gauge", "Age of the oldest of these notices", _one(_age(well.silent))),
         ("runs_overdue", "gauge", "Runs more than a minute past their deadline", _one(well.overdue)),
         ("overdue_seconds", "gauge", "Age of the oldest deadline that was missed", _one(_age(well.oldest))),
         ("inbox_messages", "gauge", "Messages that nobody has taken", _one(well.messages)),

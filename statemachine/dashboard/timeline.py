@@ -123,6 +123,8 @@ def _kind(one: Attempt) -> BarKind:
 
 
 def _said(one: Attempt) -> str:
+    if one.taken is not None:
+        return f"result taken from {one.taken.run}, visit {one.taken.visit}"
     took = f" in {span((one.ended - one.began).total_seconds())}" if one.ended else ""
     failure = f": {one.failure.type}" if one.failure else ""
     return f"attempt {one.number} {one.outcome}{took}{failure}"

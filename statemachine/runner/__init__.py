@@ -6,7 +6,8 @@ from statemachine import _clash as _clash
 from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.halting import Hold
-from statemachine.runner.observing import Committed, Observer
+from statemachine.runner.noticing import Notice
+from statemachine.runner.observing import Committed, ItemOutcome, Observer
 from statemachine.runner.operations import Health
 from statemachine.runner.plainly import to_plain
 from statemachine.runner.run import Run
@@ -26,6 +27,8 @@ __all__ = [
     "Entry",
     "Health",
     "Hold",
+    "ItemOutcome",
+    "Notice",
     "Observer",
     "Plain",
     "Receipt",

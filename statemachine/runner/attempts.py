@@ -13,6 +13,7 @@ from statemachine.calls import Call
 from statemachine.inputs import Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.line import Line
+from statemachine.runner.shelves import Keep
 from statemachine.runner.turns import Lane, Turn
 from statemachine.snapshot import Failure, Snapshot
 
@@ -37,8 +38,12 @@ class Attempt:
     """Its run was told what came of it."""
     priority: int = 0
     """Its run's: a higher one has its turn first."""
+    calm: asyncio.Event = attrs.field(factory=asyncio.Event)
+    """Set when it is not what its process may die of, though it goes on."""
     line: Line | None = None
     """Where it waits for its turn; None once it has begun."""
+    keep: Keep | None = None
+    """Where its result is kept for other runs."""
     turn: Turn | None = None
     """Where it had to wait for one: that."""
 
@@ -46,6 +51,12 @@ class Attempt:
     def goes_on(self) -> bool:
         """Whether its outcome is still to come."""
         return not self.told and not self.task.done()
+
+    async def quiet(self, patience: float) -> None:
+        """Come back when it has ended, or says that it is above suspicion; or after so many seconds."""
+        calm = asyncio.ensure_future(self.calm.wait())
+        await asyncio.wait({self.task, calm}, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        calm.cancel()
 
     def begin(self) -> None:
         """It begins, or never will."""

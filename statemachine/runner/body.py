@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from persistence import Busy, Fenced, Journal, Owned, Unwritable
 from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
 from statemachine.runner.admission import Admission
+from statemachine.runner.caching import Results
 from statemachine.runner.clock import Clock, from_micros
 from statemachine.runner.deadlines import DeadlineWatch
 from statemachine.runner.hosted import Workflows
@@ -23,6 +24,8 @@ from statemachine.runner.line import Limits, Lines
 from statemachine.runner.loaded import Loaded
 from statemachine.runner.logs import caution, tell_moved
 from statemachine.runner.mover import Moved, Mover, Request
+from statemachine.runner.notices import Notices, OnNotice
+from statemachine.runner.noticing import FAILED
 from statemachine.runner.observing import Guarded, Observer
 from statemachine.runner.reopening import Reopening
 from statemachine.runner.requests import Holding, Reading
@@ -59,6 +62,7 @@ class Options:
     refuse: bool
     limits: Limits
     observer: Observer | None = None
+    notify: Mapping[str, OnNotice] = {}
 
 
 class Body:
@@ -77,12 +81,23 @@ class Body:
             self.mover, self._perform, self._lost, self._go_on, inline=options.inline, observer=self.observer
         )
         lines = self.lines = Lines(options.limits, options.queue, clock)
-        self.steps = Steps(self.writer, clock, options.threads, lines, holds=self.mover.holds, observer=self.observer)
+        results = Results(journal, clock, self.io)
+        self.steps = Steps(
+            self.writer,
+            clock,
+            options.threads,
+            lines,
+            holds=self.mover.holds,
+            results=results,
+            observer=self.observer,
+        )
         self.admission = Admission(self.writer, self.check, lines, options.queue, refuse=options.refuse)
-        self.resuming = Resuming(self.writer, self.steps, self._command, perform=options.perform)
+        wanted = frozenset(options.notify)
+        self.resuming = Resuming(self.writer, self.steps, self._command, wanted=wanted, perform=options.perform)
         self.inbox = Inbox(self.writer, options.poll, self._released)
         self.deadlines = DeadlineWatch(self.writer, clock, self.inbox)
         self.reopening = Reopening(self.writer, self.inbox, self.steps, self.deadlines)
+        self.notices = Notices(self.writer, clock, options.notify)
         self.owner = False
         self._over: dict[str, set[asyncio.Future[Loaded]]] = {}
         self._watchers: dict[str, set[Watcher]] = {}
@@ -136,7 +151,7 @@ class Body:
         self._watching += map(
             self._spawn, (self._keep_lease(), self.deadlines.watch(), self.inbox.watch(), self.reopening.watch())
         )
-        self._watching.append(self._spawn(self.resuming.go_on()))
+        self._watching += map(self._spawn, (self.resuming.go_on(), self.notices.watch()))
 
     async def _stand_by(self) -> None:
         while self._open and not self.owner:
@@ -174,7 +189,7 @@ class Body:
         for task in self._watching:
             task.cancel()
         try:
-            await self.steps.close(grace or 0)
+            await asyncio.gather(self.steps.close(grace or 0), self.notices.close(grace or 0))
             if self._claimed and grace is not None:
                 await self._part_in_peace()
         finally:
@@ -289,6 +304,8 @@ class Body:
             said = Transitioned.of(moved)
             for queue in self._watchers[record.run]:
                 queue.put_nowait(said)
+        if moved.opened or record.status == FAILED:
+            self.notices.wake()
         if record.over:
             for future in self._over.pop(record.run, ()):
                 if not future.done():

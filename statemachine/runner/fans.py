@@ -7,7 +7,7 @@ and not with their square, and of what it holds in memory there is one byte for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any, overload
 
 import attrs
@@ -202,6 +202,21 @@ class Marks:
                 if len(found) == most:
                     break
         return found
+
+
+def to_undo(journal: Journal, fan: FanRecord, left: Container[int]) -> tuple[list[int], Marks]:
+    """The items of a visit whose undo is to come, the first to be undone last; and what is known of their undos."""
+    forward, back = Marks.of(journal, fan), Marks.of(journal, fan, back=True)
+    begun = set(forward.unmarked(fan.most))
+    numbers = [
+        number
+        for number, known in enumerate(forward.known)
+        if (known or number in begun)
+        and number not in forward.refused
+        and not (back.known[number] and number not in back.open)
+        and number not in left
+    ]
+    return numbers, back
 
 
 @attrs.frozen(eq=False, kw_only=True)

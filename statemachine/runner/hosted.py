@@ -18,6 +18,7 @@ from statemachine.data import overlay
 from statemachine.definition import Definition, StepSpec
 from statemachine.errors import UndeclaredEvent, UnknownWorkflow
 from statemachine.runner.line import Limits
+from statemachine.runner.shelves import Shelf
 from statemachine.runner.stored import Stored
 from statemachine.snapshot import Snapshot
 from statemachine.steps import Bindable
@@ -52,12 +53,14 @@ class HostedStep:
     spec: StepSpec
     work: Work
     undo: Work | None
+    shelf: Shelf | None
+    """Where its results are kept for other runs."""
 
     @classmethod
     def of(cls, definition: Definition, spec: StepSpec) -> HostedStep:
         """A step of a definition that is bound."""
         undo = None if spec.undo is None else Work.of(definition, spec.undo.function)
-        return cls(spec, Work.of(definition, spec.function), undo)
+        return cls(spec, Work.of(definition, spec.function), undo, Shelf.of(definition, spec))
 
 
 @attrs.frozen(eq=False)

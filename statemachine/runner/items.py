@@ -87,11 +87,6 @@ class Items:
         for there in self._passes.values():
             there.closing = True
 
-    def trusted(self, run: str, visit: int) -> asyncio.Event | None:
-        """What says that no item under suspicion is left, of a visit that is under way."""
-        there = self._passes.get((run, visit))
-        return None if there is None else there.trusted
-
 
 class Pass:
     """One go over the items of a visit that have no outcome yet."""
@@ -116,7 +111,6 @@ class Pass:
         self._alarm: Any = None
         self._read(marks)
         self.wake = asyncio.Event()
-        self.trusted = asyncio.Event()
         self.closing = False
         """Nothing more is to be begun here."""
 
@@ -161,7 +155,7 @@ class Pass:
             await self._stop()
             raise
         finally:
-            self.trusted.set()
+            self._attempt.calm.set()
             if self._alarm is not None:
                 self._alarm.cancel()
         self._tell()
@@ -184,7 +178,7 @@ class Pass:
                 break
             self._begin(number)
         if not self._suspects and self._suspect is None:
-            self.trusted.set()
+            self._attempt.calm.set()
         self._wait_for_due()
 
     def _may_begin(self) -> bool:
@@ -312,7 +306,7 @@ class Pass:
         if self._failed is not None:
             await self._note(record)
             return
-        self._failed = (record, told)
+        self._failed = (record, msgspec.structs.replace(told, item=record.number))
         for number, attempt in self._running.items():
             if number != record.number:
                 attempt.stop()
@@ -336,6 +330,7 @@ class Pass:
     async def _note(self, record: ItemRecord) -> None:
         noting = Noting(run=self._run, visit=self._fan.visit, items=(record,))
         self._wanted = await self._tools.writer.ask(noting, must=True)
+        self._tools.recorded(self._job.snapshot, item_key(self._job.command.key, record.number), record)
 
     # What came of all.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from persistence import Pruned
@@ -141,6 +143,23 @@ class AsyncKeeping:
         else:
             await self._post.verb(run, ERASE, b"{}", actor=actor, reason=reason)
 
+    async def backup(self, to: str | Path, *, progress: Callable[[int, int], object] | None = None) -> None:
+        """Copy the journal, as it is at one moment, into a new file, while it is in use. See `restore`.
+
+        The application's own tables in the same file are copied with it. Nobody waits for it; it is done in a thread,
+        and is durable once this returns.
+
+        Args:
+            to: Where to; there must be no such file.
+            progress: Called now and then, in that thread, with bytes copied, and of how many.
+
+        Raises:
+            persistence.Unsuitable: There is something of that name, or the journal is in memory.
+            persistence.JournalError: It could not be written; nothing of that name was left.
+        """
+        self._body.check()
+        await asyncio.to_thread(self._body.journal.backup, Path(to), progress)
+
 
 class Keeping(ABC):
     """The part of `Runner` that keeps its journal: the async one, waited for."""
@@ -189,3 +208,7 @@ class Keeping(ABC):
     def erase(self, run: str, *, reason: str, actor: str | None = None) -> None:
         """See `AsyncRunner.erase`."""
         self.wait(self.face.erase(run, reason=reason, actor=actor))
+
+    def backup(self, to: str | Path, *, progress: Callable[[int, int], object] | None = None) -> None:
+        """See `AsyncRunner.backup`."""
+        self.wait(self.face.backup(to, progress=progress))

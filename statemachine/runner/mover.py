@@ -35,6 +35,7 @@ from statemachine.runner.clock import Clock
 from statemachine.runner.holds import Holds
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.loaded import Loaded
+from statemachine.runner.noticing import notices_of
 from statemachine.runner.recording import NOBODY, Asked, Sender, ended_of, entry_of, first_due, messages_of, record_of
 from statemachine.runner.saves import Saves
 from statemachine.runner.waiting import NotRecovered
@@ -117,6 +118,8 @@ class Mover:
         """Runs that were moved all the same, for they were new, or not busy."""
         self.holds = Holds()
         self.saves = Saves(journal)
+        self.wanted: frozenset[str] = frozenset()
+        """Which kinds of notices are written."""
         self._cache: OrderedDict[str, Loaded] = OrderedDict()
         self._drafts: dict[str, Loaded] = {}
         self._seen: set[tuple[str, str]] = set()
@@ -362,6 +365,7 @@ class Mover:
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
+        opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
         change = Change(
             run=record,
             expected=before.seq,
@@ -373,8 +377,8 @@ class Mover:
             messages=messages_of(outcome.commands, record, hosted, snapshot, self.sender),
             ended=ended_of(snapshot, self.crashed),
             dropped=self.saves.over(snapshot),
+            notices=notices_of(self.wanted, record, snapshot, opened) if self.wanted else (),
         )
-        opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
         return change, Moved(Loaded(record, snapshot, hosted), outcome, told, loaded.snapshot, entry, opened)
 
 

@@ -8,19 +8,24 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from persistence import ItemRecord
 from statemachine.commands import RunStep, Undo
 from statemachine.inputs import Begin, Input
+from statemachine.runner import fans
+from statemachine.runner.clock import from_micros
 from statemachine.runner.hosted import Work
 from statemachine.runner.mover import Moved
-from statemachine.snapshot import Incident, Snapshot
+from statemachine.snapshot import Failure, Incident, Snapshot
 from statemachine.transition import Outcome
 
 log = logging.getLogger("statemachine")
 T = TypeVar("T")
+ItemOutcome = Literal["succeeded", "failed", "declared"]
+"""`declared`: with an exception that `error=` names."""
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -85,6 +90,15 @@ class Observer:
         Called in the attempt's own context: the context variables that it sets are the function's, in its thread too.
         """
 
+    def recorded(
+        self, run: Snapshot[Any], key: str, outcome: ItemOutcome, failure: Failure | None, at: datetime, /
+    ) -> None:
+        """What came of one of many items, at that time (UTC), was committed apart from any transition.
+
+        `key` is the one that its attempt, or that to undo it, began with. What ends the whole step is told by `moved`
+        alone: `Failed.item` and `UndoFailed.item` say whose failure it is; the others were stopped.
+        """
+
     def moved(self, committed: Committed, /) -> None:
         """A transition was committed. Those of one run are told in their order."""
 
@@ -110,6 +124,12 @@ class Guarded:
         """See `Observer.begins`; the work, for the context that it has set."""
         _contained(self._observer.begins, run, command, at)
         return work if work.later else Work(partial(copy_context().run, work.function), later=False)
+
+    def recorded(self, run: Snapshot[Any], key: str, record: ItemRecord) -> None:
+        """See `Observer.recorded`."""
+        failure = None if record.state == fans.DONE else msgspec.json.decode(record.body, type=Failure)
+        outcome = "succeeded" if failure is None else "declared" if record.state == fans.REFUSED else "failed"
+        _contained(self._observer.recorded, run, key, outcome, failure, from_micros(record.at))
 
     def moved(self, moved: Moved, started: datetime) -> None:
         """See `Observer.moved`."""

@@ -65,6 +65,8 @@ class Health:
         file: Bytes of the database.
         log: Bytes of its write-ahead log that are in use.
         holds: What a person holds back.
+        unheard: Notices that nobody could be told of for more than a minute, counted up to 10,000.
+        silent: When the oldest of them was written, UTC.
     """
 
     owner: str | None
@@ -78,12 +80,15 @@ class Health:
     file: int
     log: int
     holds: tuple[Hold, ...] = ()
+    unheard: int = 0
+    silent: datetime | None = None
 
 
 def health(journal: Journal, now: datetime) -> Health:
     """Look. Every question is answered by an index."""
     due = journal.due(to_micros(now - LATE), COUNTED)
     inbox = journal.inbox(0, COUNTED)
+    unheard = [one for one in journal.notices(0, COUNTED) if one.at < to_micros(now - LATE)]
     file, log = journal.size()
     return Health(
         owner=journal.owner(),
@@ -97,4 +102,6 @@ def health(journal: Journal, now: datetime) -> Health:
         file=file,
         log=log,
         holds=tuple(map(Hold.of, journal.holds())),
+        unheard=len(unheard),
+        silent=from_micros(unheard[0].at) if unheard else None,
     )

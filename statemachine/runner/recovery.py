@@ -20,16 +20,17 @@ from datetime import datetime
 import attrs
 import msgspec
 
-from persistence import AttemptRecord, Change, HoldRecord, LiveGroup, RunRecord
+from persistence import AttemptRecord, Change, HoldRecord, ItemRecord, LiveGroup, RunRecord
 from statemachine.errors import RunHeld
 from statemachine.inputs import Lost, Stopped
+from statemachine.runner import suspects
 from statemachine.runner.halting import take_queued
 from statemachine.runner.holds import Holds
 from statemachine.runner.loaded import Loaded
 from statemachine.runner.mover import Mover, Plan
 
 log = logging.getLogger("statemachine")
-SUSPECT = 2
+SUSPECT = suspects.SUSPECT
 """Deaths after which a step is begun alone."""
 GUILTY = 3
 """Deaths after which a step becomes an incident."""
@@ -52,6 +53,8 @@ class Recovered:
     held: dict[str, str] = attrs.field(factory=dict[str, str])
     begun: list[AttemptRecord] = attrs.field(factory=list[AttemptRecord])
     """What was running at a death, counted."""
+    items: list[ItemRecord] = attrs.field(factory=list[ItemRecord])
+    """Likewise, of steps that are done for each of many items."""
     last: str | None = None
     """The last run of the page; None when it was the last page."""
 
@@ -59,10 +62,11 @@ class Recovered:
 class Recovery:
     """How far a journal is taken over. Made in the writer, before anything else; compares the workflows first."""
 
-    def __init__(self, mover: Mover) -> None:
+    def __init__(self, mover: Mover, wanted: frozenset[str] | None = None) -> None:
         compare(mover)
         mover.saves.find()
         _see_holds(mover)
+        _see_wanted(mover, wanted)
         self._holds = Holds()
         self._holds.load(mover.journal)
         self._known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
@@ -87,7 +91,7 @@ class Recovery:
             found.stopped.extend((loaded.record.run, Stopped(one.visit)) for one in loaded.snapshot.stopping)
             found.going.append(loaded)
         mark = _mark(mover, EVERYTHING if not found.alone else _name(*found.alone[0]))
-        plan.changes.append(Change(begun=(*found.begun, mark)))
+        plan.changes.append(Change(begun=(*found.begun, mark), items=tuple(found.items)))
         return found
 
     def _next(self, mover: Mover, found: Recovered) -> Iterator[Loaded]:
@@ -115,9 +119,15 @@ class Recovery:
         if step is not None and step.spec.kind == "at-most-once" and not what.undo:
             found.lost.append((run, lost))
             return
+        suspicion = None
+        if step is not None and step.spec.each is not None:
+            suspicion = suspects.of(mover, loaded, what.visit, died=died, undo=what.undo)
+        if suspicion is not None:  # not the visit is counted, but its items
+            crashes, lost = suspicion.deaths, suspicion.told(lost)
+            found.items.extend(suspicion.counted)
         if died:
-            counted = what.counted_as
-            record = AttemptRecord(run=run, visit=what.visit, step=counted, epoch=mover.epoch, crashes=crashes)
+            counted, deaths = what.counted_as, 0 if suspicion is not None else crashes
+            record = AttemptRecord(run=run, visit=what.visit, step=counted, epoch=mover.epoch, crashes=deaths)
             found.begun.append(record)
         if paused:
             return
@@ -145,6 +155,14 @@ class Recovering:
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         plan.answer = self.recovery.page(mover, plan)
+
+
+def _see_wanted(mover: Mover, wanted: frozenset[str] | None) -> None:
+    """See which notices are to be written, and keep it: a tool that owns the journal for a moment writes them, too."""
+    known = mover.journal.wanted()
+    mover.wanted = known if wanted is None else wanted
+    if mover.wanted != known:
+        mover.journal.commit(mover.epoch, [Change(wanted=tuple(sorted(mover.wanted)))])
 
 
 def _see_holds(mover: Mover) -> None:

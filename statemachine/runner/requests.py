@@ -26,6 +26,7 @@ from statemachine.errors import (
 )
 from statemachine.inputs import Begin, Cancel, Input, Kill, Pause, Received, Resolve, Resume, Succeeded, Undone
 from statemachine.runner import halting
+from statemachine.runner.caching import keep
 from statemachine.runner.clock import from_micros, to_micros
 from statemachine.runner.erasing import ERASE, Erasing
 from statemachine.runner.halting import HoldingBack, Releasing
@@ -35,6 +36,7 @@ from statemachine.runner.mover import Mover, Plan
 from statemachine.runner.operations import PruneBody, Pruning
 from statemachine.runner.recording import NOBODY, Asked
 from statemachine.runner.resends import check_resend
+from statemachine.runner.shelves import Keep
 from statemachine.runner.stored import digest
 from statemachine.snapshot import Occurrence, Snapshot
 from statemachine.transition import accepted_events, refusal, start, transition
@@ -172,10 +174,15 @@ class Telling(msgspec.Struct, frozen=True, eq=False):
     run: str
     told: Input
     items: tuple[ItemRecord, ...] = ()
+    keep: Keep | None = None
+    """Where the result of a step that succeeded is kept for other runs."""
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
-        plan.answer = mover.tell(plan, mover.load(self.run, plan), self.told, NOBODY)[1].verdict
+        loaded, outcome = mover.tell(plan, mover.load(self.run, plan), self.told, NOBODY)
+        plan.answer = outcome.verdict
+        if self.keep is not None and isinstance(self.told, Succeeded) and outcome.verdict == "accepted":
+            keep(plan, loaded, self.told, self.keep)
         if self.items:
             last = plan.changes.pop() if plan.answer == "accepted" else Change()
             plan.changes.append(msgspec.structs.replace(last, items=self.items) if isinstance(last, Change) else last)

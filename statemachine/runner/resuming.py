@@ -27,22 +27,30 @@ class Resuming:
         writer: Whom to ask.
         steps: What begins steps.
         command: Performs a run's command.
+        wanted: The kinds of notices that are to be written. A tool, which begins no steps, leaves them as they were.
         perform: Whether steps are begun at all.
     """
 
     def __init__(
-        self, writer: Writer, steps: Steps, command: Callable[[Loaded, object], None], *, perform: bool
+        self,
+        writer: Writer,
+        steps: Steps,
+        command: Callable[[Loaded, object], None],
+        *,
+        wanted: frozenset[str],
+        perform: bool,
     ) -> None:
         self._writer = writer
         self._steps = steps
         self._command = command
         self._perform = perform
+        self._wanted = wanted if perform else None
         self._recovery: recovery.Recovery | None = None
         self._suspects: list[tuple[Loaded, RunStep | Undo]] = []
 
     async def look(self) -> recovery.Recovered:
         """What is to be begun first. Counted durably, and not yet begun."""
-        self._recovery = await self._writer.ask(Reading(recovery.Recovery))
+        self._recovery = await self._writer.ask(Reading(lambda mover: recovery.Recovery(mover, self._wanted)))
         return await self._page(self._recovery)
 
     async def _page(self, taken: recovery.Recovery, *, must: bool = False) -> recovery.Recovered:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 import msgspec
 
-from persistence import EntryRecord, Journal, opened
+from persistence import EntryRecord, Journal, ShelfRecord, opened
 from statemachine.runner.clock import from_micros, to_micros
 
 HOUR = timedelta(hours=1)
@@ -27,6 +28,7 @@ class StepNumbers:
         step: Its name.
         undo: Whether these are attempts to undo it.
         attempts: Attempts that ended.
+        taken: Results that were taken from another run, instead of an attempt.
         failed: How many of them failed.
         p50: Seconds that half of them took at most; None where none was measured.
         p95: Seconds that 95 of 100 took at most.
@@ -38,6 +40,7 @@ class StepNumbers:
     failed: int
     p50: float | None
     p95: float | None
+    taken: int = 0
 
 
 @attrs.frozen
@@ -58,6 +61,28 @@ class Waiting:
 
 
 @attrs.frozen
+class KeptResults:
+    """What is kept of a step's results for other runs to take.
+
+    Attributes:
+        step: Its workflow and name.
+        results: How many.
+        size: How many bytes.
+        oldest: When the oldest was recorded, UTC.
+    """
+
+    step: str
+    results: int
+    size: int
+    oldest: datetime
+
+    @classmethod
+    def of(cls, shelf: ShelfRecord) -> KeptResults:
+        """From a journal's record."""
+        return cls(shelf.shelf, shelf.results, shelf.size, from_micros(shelf.oldest))
+
+
+@attrs.frozen
 class Statistics:
     """The numbers.
 
@@ -69,6 +94,7 @@ class Statistics:
         kinds: How many of each kind.
         steps: How each step did.
         waiting: What waits where, the most first.
+        shelves: What is kept of results for other runs to take, by workflow and step.
     """
 
     since: datetime
@@ -78,11 +104,13 @@ class Statistics:
     kinds: dict[str, int]
     steps: tuple[StepNumbers, ...]
     waiting: tuple[Waiting, ...]
+    shelves: tuple[KeptResults, ...] = ()
 
 
 class _Input(msgspec.Struct):
     step: str = ""
     took: float | None = None
+    taken: dict[str, Any] | None = None
 
 
 class _Told(msgspec.Struct):
@@ -116,6 +144,7 @@ def statistics(journal: Journal, now: datetime, span: timedelta) -> Statistics:
         kinds=dict(Counter(entry.kind for entry in counted).most_common()),
         steps=tuple(_steps(counted)),
         waiting=tuple(waiting(journal)),
+        shelves=tuple(map(KeptResults.of, journal.shelves())),
     )
 
 
@@ -134,18 +163,20 @@ def _steps(entries: Sequence[EntryRecord]) -> Iterable[StepNumbers]:
     took: dict[tuple[str, bool], list[float]] = {}
     attempts: Counter[tuple[str, bool]] = Counter()
     failed: Counter[tuple[str, bool]] = Counter()
+    taken: Counter[tuple[str, bool]] = Counter()
     for entry in entries:
         if entry.kind in OUTCOMES:
             told = _told(entry)
             key = (told.step or entry.name, entry.kind.startswith("undo"))
-            attempts[key] += 1
+            attempts[key] += told.taken is None
+            taken[key] += told.taken is not None
             failed[key] += OUTCOMES[entry.kind]
             if told.took is not None:
                 took.setdefault(key, []).append(told.took)
     for step, undo in sorted(attempts):
         key = (step, undo)
         times = sorted(took.get(key, ()))
-        yield StepNumbers(step, undo, attempts[key], failed[key], _share(times, 0.5), _share(times, 0.95))
+        yield StepNumbers(step, undo, attempts[key], failed[key], _share(times, 0.5), _share(times, 0.95), taken[key])
 
 
 def _share(times: Sequence[float], share: float) -> float | None:

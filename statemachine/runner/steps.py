@@ -21,7 +21,6 @@ import msgspec
 from persistence import ItemRecord, JournalError
 from statemachine.calls import Call
 from statemachine.commands import CancelStep, RunStep, Undo
-from statemachine.data import changed
 from statemachine.definition import StepSpec
 from statemachine.errors import NotStored, RefusedVerb, RunnerClosed
 from statemachine.inputs import Failed, Stopped, Succeeded, UndoFailed, Undone
@@ -38,6 +37,7 @@ from statemachine.runner.attempts import (
     in_turn,
     undoing,
 )
+from statemachine.runner.caching import Looking, Results
 from statemachine.runner.clock import Clock
 from statemachine.runner.failing import failed
 from statemachine.runner.holds import HeldBack, Holds, Kept
@@ -46,6 +46,7 @@ from statemachine.runner.items import Items
 from statemachine.runner.line import Lines
 from statemachine.runner.logs import fields
 from statemachine.runner.observing import Guarded
+from statemachine.runner.outcomes import outcome_of
 from statemachine.runner.progress import Refusing, behind_call
 from statemachine.runner.requests import Telling, Transacting
 from statemachine.runner.threads import Threads
@@ -60,16 +61,27 @@ FAREWELL = 5.0
 FIRST = sys.maxsize
 """The priority of an undo: what is to be given back waits for nobody."""
 
+Ended = Succeeded | Failed | Undone | UndoFailed
+
 
 class Steps:
     """See the module."""
 
     def __init__(
-        self, writer: Writer, clock: Clock, threads: int, lines: Lines, *, holds: Holds, observer: Guarded | None = None
+        self,
+        writer: Writer,
+        clock: Clock,
+        threads: int,
+        lines: Lines,
+        *,
+        holds: Holds,
+        results: Results,
+        observer: Guarded | None = None,
     ) -> None:
         self._writer = writer
         self._lines = lines
         self._clock = clock
+        self._results = results
         self._observer = observer
         self._threads = Threads(threads)
         self.kept = Kept(holds)
@@ -84,7 +96,7 @@ class Steps:
             room=self._room,
             leave_room=self._leave_room,
             patience=self._patience,
-            begins=self._begins,
+            observer=observer,
             held=lambda hosted, step: holds.of(hosted.definition, step) is not None,
             put_back=self._put_back,
             thread_over=self._thread_over,
@@ -119,6 +131,8 @@ class Steps:
             work = partial(self._items.forward, hosted, snapshot, command, lane)
         elif lane is not None:
             work = partial(in_turn, lane, work)
+        if hosted.steps[command.step].shelf is not None:
+            work = partial(Looking(self._results, hosted, snapshot, command).before, work, self._tell)
         line.join()
         attempt = Attempt(command.attempt, undo=False, priority=snapshot.priority, line=line)
         self._begin(snapshot.run, command.visit, attempt, work)
@@ -150,7 +164,7 @@ class Steps:
         """Come back when no attempt of this visit runs here, or after so many seconds."""
         attempt = self._running.get((run, visit))
         if attempt is not None:
-            await asyncio.wait({attempt.task}, timeout=patience)
+            await attempt.quiet(patience)
 
     def _begin(self, run: str, visit: int, attempt: Attempt, work: Attempting) -> None:
         before = self._running.get((run, visit))
@@ -176,17 +190,11 @@ class Steps:
             del self._running[run, visit]
         return held
 
-    def _tell(
-        self,
-        attempt: Attempt,
-        run: str,
-        told: Succeeded | Failed | Undone | UndoFailed,
-        items: tuple[ItemRecord, ...] = (),
-    ) -> None:
+    def _tell(self, attempt: Attempt, run: str, told: Ended, items: tuple[ItemRecord, ...] = ()) -> None:
         attempt.told = True
         if attempt.began is not None:
             told = msgspec.structs.replace(told, took=self._seconds(attempt.began))
-        self._writer.tell(Telling(run, told, items))
+        self._writer.tell(Telling(run, told, items, attempt.keep))
 
     def _begins(self, snapshot: Snapshot[Any], command: RunStep | Undo, work: Work) -> Work:
         """The work of an attempt that begins, as whoever looks on has it done."""
@@ -226,7 +234,7 @@ class Steps:
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
             told = failed(hosted, snapshot.run, command, error, self._clock.chance())
         else:
-            told = self._success(hosted, snapshot.run, step, command, base=base, result=result)
+            told = outcome_of(hosted, snapshot.run, command, base=base, result=result)
         self._tell(attempt, snapshot.run, told)
         await self._thread_over(attempt, snapshot.run, command.visit)
 
@@ -301,17 +309,6 @@ class Steps:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({thread})
 
-    def _success(
-        self, hosted: Hosted, run: str, step: StepSpec, command: RunStep, *, base: Any, result: Any
-    ) -> Succeeded | Failed:
-        try:
-            if step.into is not None:
-                hosted.stored.event(run, f"done.step.{step.name}", result)
-                return Succeeded(step.name, command.visit, {}, result)
-            return Succeeded(step.name, command.visit, changed(base, result))
-        except Exception as error:  # noqa: BLE001 -- comparing the user's values may raise anything
-            return Failed(step.name, command.visit, failure_told(error), recorded=False)
-
     async def _transact(
         self, hosted: Hosted, run: str, command: RunStep, attempt: Attempt, call: Callable[[Any], Any]
     ) -> None:
@@ -323,7 +320,7 @@ class Steps:
                 raise RefusedVerb(run, "record the transaction of", "nobody waits for it any more")
             base = pending.base if pending.moved else snapshot.data
             began = self._clock.now()
-            told = self._success(hosted, run, step, command, base=base, result=called(call, connection))
+            told = outcome_of(hosted, run, command, base=base, result=called(call, connection))
             if isinstance(told, Failed):
                 raise NotStored(run, f"result of {step.name}", told.failure.message)
             return msgspec.structs.replace(told, took=self._seconds(began))

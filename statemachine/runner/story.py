@@ -10,7 +10,7 @@ import attrs
 
 from persistence import EntryRecord, RunRecord
 from statemachine.commands import RunStep, Undo
-from statemachine.inputs import Failed, Kill, Lost, Stopped, Succeeded, UndoFailed, Undone
+from statemachine.inputs import Failed, Kill, Lost, Stopped, Succeeded, Taken, UndoFailed, Undone
 from statemachine.runner.fans import ReadItems
 from statemachine.runner.folding import Folded, UnfoldableError, fold
 from statemachine.runner.hosted import Hosted
@@ -54,6 +54,7 @@ class Attempt:
             killed.
         failure: What it failed with.
         again: When the next attempt is due.
+        taken: It was not made: the result is one that another visit had recorded, which this names.
     """
 
     step: str
@@ -65,6 +66,7 @@ class Attempt:
     outcome: Ended = "running"
     failure: Failure | None = None
     again: datetime | None = None
+    taken: Taken | None = None
 
 
 @attrs.frozen
@@ -151,6 +153,7 @@ class _Attempts:
                     outcome=_OUTCOMES[type(told)],
                     failure=told.failure if isinstance(told, Failed | UndoFailed) else None,
                     again=_again(one.outcome.snapshot, told.visit, undo=undo),
+                    taken=told.taken if isinstance(told, Succeeded) else None,
                 )
 
 

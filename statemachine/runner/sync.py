@@ -26,6 +26,8 @@ from statemachine.runner.hosted import Limited, Workflows
 from statemachine.runner.keeping import Keeping
 from statemachine.runner.looking import Looking
 from statemachine.runner.loops import cancel_all, entered, here, leave_process, left, next_of, refuse_in_loop
+from statemachine.runner.notices import OnNotice, kinds
+from statemachine.runner.noticing import FAILED, INCIDENT
 from statemachine.runner.observing import Observer
 from statemachine.runner.run import Run
 from statemachine.runner.views import Plain, Receipt, Result, Transitioned
@@ -59,6 +61,10 @@ class Runner(Looking, Keeping):
         rate: How many of them begin a second: `{Scoring.embed: 5}`; 0.1 is one in ten seconds. Kept in every second,
             also over a restart: the first ones wait as if as many had begun just before.
         observer: Looks on while it works: `statemachine.integrations.telemetry.Telemetry`, or your own `Observer`.
+        on_incident: Called with a `Notice`, sync or async, for each incident that is opened, also by a tool. A notice
+            is part of the transition's commit, and is delivered after it until the callback has returned: at least
+            once, so it may come again after a crash, with the same `id`.
+        on_failed: Likewise for each run that has ended as failed.
         codec: What seals the payloads in the file and opens them (`persistence.SealedCodec`); without it they are JSON.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
@@ -91,6 +97,8 @@ class Runner(Looking, Keeping):
         concurrency: Limited[int] | None = None,
         rate: Limited[float] | None = None,
         observer: Observer | None = None,
+        on_incident: OnNotice | None = None,
+        on_failed: OnNotice | None = None,
         codec: SealedCodec | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -107,6 +115,7 @@ class Runner(Looking, Keeping):
             "queue": queue,
             "refuse": refuse,
             "observer": observer,
+            "notify": kinds({INCIDENT: on_incident, FAILED: on_failed}),
             "limits": self._workflows.limits(concurrency or {}, rate or {}),
         }
         self._body: Body | None = None

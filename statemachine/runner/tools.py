@@ -15,6 +15,7 @@ from statemachine.inputs import Failed, Succeeded, UndoFailed, Undone
 from statemachine.runner.attempts import Attempt
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted, HostedStep, Work
+from statemachine.runner.observing import Guarded
 from statemachine.runner.writer import Writer
 from statemachine.snapshot import Snapshot
 
@@ -71,9 +72,18 @@ class Tools:
     room: Callable[[StepSpec, Work, Attempt], Awaitable[None]]
     leave_room: Callable[[StepSpec, Work], None]
     patience: Callable[[StepSpec, datetime | None], tuple[float, datetime]]
-    begins: Callable[[Snapshot[Any], RunStep | Undo, Work], Work]
+    observer: Guarded | None
     held: Callable[[Hosted, str], bool]
     """Whether a person holds a step back; with an empty name, its workflow."""
     put_back: Callable[[Hosted, str, int, str, Attempt], bool]
     """Keep a visit until it is not held back any more, if it is."""
     thread_over: Callable[[Attempt, str, int], Awaitable[None]]
+
+    def begins(self, snapshot: Snapshot[Any], command: RunStep | Undo, work: Work) -> Work:
+        """The work of an item that begins, as whoever looks on has it done."""
+        return work if self.observer is None else self.observer.begins(snapshot, command, self.clock.now(), work)
+
+    def recorded(self, snapshot: Snapshot[Any], key: str, record: ItemRecord) -> None:
+        """Tell whoever looks on what came of an item, once it is committed."""
+        if self.observer is not None:
+            self.observer.recorded(snapshot, key, record)

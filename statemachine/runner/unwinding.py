@@ -7,13 +7,12 @@ and the few of which the journal says nothing but that may have been begun (`Fan
 from __future__ import annotations
 
 import logging
-from collections.abc import Container
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from persistence import FanRecord, ItemRecord, Journal
+from persistence import FanRecord, ItemRecord
 from statemachine.calls import Call
 from statemachine.commands import Undo, item_key
 from statemachine.definition import UndoSpec
@@ -31,21 +30,6 @@ from statemachine.runner.tools import Job, Tools
 from statemachine.snapshot import Failure, Snapshot
 
 log = logging.getLogger("statemachine")
-
-
-def to_undo(journal: Journal, fan: FanRecord, left: Container[int]) -> tuple[list[int], Marks]:
-    """The items of a visit whose undo is to come, the first to be undone last; and what is known of their undos."""
-    forward, back = Marks.of(journal, fan), Marks.of(journal, fan, back=True)
-    begun = set(forward.unmarked(fan.most))
-    numbers = [
-        number
-        for number, known in enumerate(forward.known)
-        if (known or number in begun)
-        and number not in forward.refused
-        and not (back.known[number] and number not in back.open)
-        and number not in left
-    ]
-    return numbers, back
 
 
 class Unwinding:
@@ -67,7 +51,7 @@ class Unwinding:
                 self._tools.tell(attempt, run, Undone(visit))
                 return
             there = fan
-            found = await ask(Reading(lambda mover: to_undo(mover.journal, there, left)), must=True)
+            found = await ask(Reading(lambda mover: fans.to_undo(mover.journal, there, left)), must=True)
             await _Unwound(self._tools, job, fan, *found).run(job.step.undo, job.step.spec.undo)
         except RunnerClosed:
             return
@@ -103,7 +87,9 @@ class _Unwound:
                 await self._tools.thread_over(self._job.attempt, self._run, visit)
                 return
             record = self._record(number, fans.DONE, self._before(number) + 1)
-            if not await self._tools.writer.ask(Noting(run=self._run, visit=visit, items=(record,)), must=True):
+            wanted = await self._tools.writer.ask(Noting(run=self._run, visit=visit, items=(record,)), must=True)
+            self._tools.recorded(self._job.snapshot, f"{item_key(self._undoes, number)}:undo", record)
+            if not wanted:
                 return  # it was killed, or is paused
         self._tools.tell(self._job.attempt, self._run, Undone(visit))
 

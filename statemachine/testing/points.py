@@ -5,8 +5,8 @@ A point is called `before X` or `after X`, where X is
 * what a commit records: a kind of input (`start`, `event`, `succeeded`, `failed`, `timer`, `undone`, `cancel`, …: the
   tags of `statemachine.inputs.Input`), or what a commit without one is for: `mark` and `unmark` (the owner says that it
   works, or closes in peace), `count` (what was running when an owner died), `hold` (runs no workflow here can move),
-  `halt` and `unhalt` (work that a person holds back, and releases), `answer` (the verdict on a client's message),
-  `save` (the progress of a step);
+  `halt` and `unhalt` (work that a person holds back, and releases), `want` (which notices are written) and `notice`
+  (that one was delivered), `answer` (the verdict on a client's message), `save` (the progress of a step);
   `items` (which there are for a step that is done for each of many), `item` and `item-undone` (what came of one);
 * `transaction`: the commit that a transactional step works in. Once its SQL has run, `before succeeded` (or `before
   undone`) is passed inside that commit;
@@ -55,6 +55,8 @@ UNTOLD = (
     "hold",
     "halt",
     "unhalt",
+    "want",
+    "notice",
     "answer",
     "save",
     "items",
@@ -69,7 +71,7 @@ UNTOLD = (
 """What a commit without an entry is for."""
 _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
-    *("saved", "saves"),
+    *("saved", "saves", "backup", "notices", "wanted"),
     *("inbox", "message", "pulse", "live", "cached", "shelves", "log", "size", "close", "renew", "tidy"),
     *("fan", "fans", "given", "items"),
 }
@@ -201,10 +203,10 @@ def _untold(change: Change) -> str:
         return "hold"
     if change.holds or change.released:
         return "halt" if change.holds else "unhalt"
-    if change.answers:
-        return "answer"
-    if change.saved:
-        return "save"
+    if change.wanted is not None or change.delivered:
+        return "notice" if change.delivered else "want"
+    if change.answers or change.saved:
+        return "answer" if change.answers else "save"
     if any(not attempt.run for attempt in change.begun):
         return "mark"
     if any(not run for run, _ in change.ended):

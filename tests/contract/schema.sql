@@ -119,6 +119,14 @@ CREATE VIEW statemachine_log AS
            e.states, CAST(e.body AS TEXT) AS body, e.definition
     FROM statemachine_entry AS e JOIN statemachine_run AS r ON r.id = e.run_id;
 
+CREATE TABLE statemachine_notice (               -- what a person is to be told of, until it was
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        run TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        body BLOB NOT NULL                           -- JSON
+    );
+
 CREATE VIEW statemachine_overview AS
     SELECT run, workflow, version, status, states, seq, over, busy, strftime('%Y-%m-%dT%H:%M:%S', due / 1000000, 'unixepoch') || printf('.%06dZ', due % 1000000) AS due, incidents, paused, held,
            strftime('%Y-%m-%dT%H:%M:%S', started / 1000000, 'unixepoch') || printf('.%06dZ', started % 1000000) AS started, strftime('%Y-%m-%dT%H:%M:%S', updated / 1000000, 'unixepoch') || printf('.%06dZ', updated % 1000000) AS updated, tags, definition, CAST(snapshot AS TEXT) AS snapshot
@@ -198,3 +206,5 @@ CREATE TABLE statemachine_tag (
         PRIMARY KEY (name, value, started, run_id)
     ) WITHOUT ROWID
     ;
+
+CREATE TABLE statemachine_wanted (kind TEXT PRIMARY KEY) WITHOUT ROWID;

@@ -20,6 +20,7 @@ from persistence.records import (
     CachedRecord,
     HoldRecord,
     LiveGroup,
+    NoticeRecord,
     SavedRecord,
     SeenRecord,
 )
@@ -138,6 +139,12 @@ class Agreement(RuleBasedStateMachine):
     def prune(self, before: int) -> None:
         self.ask(lambda journal: journal.prune(self.epoch, before, before + 2, dry=False))
 
+    @rule(run=RUNS, at=TIMES, number=st.integers(1, 6), wanted=st.none() | st.sampled_from([(), ("incident",)]))
+    def notice(self, run: str, at: int, number: int, wanted: tuple[str, ...] | None) -> None:
+        written = NoticeRecord(run=run, kind="incident", at=at, body=b"{}")
+        change = Change(notices=(written,), delivered=(number,), wanted=wanted)
+        self.ask(lambda journal: journal.commit(self.epoch, [change]))
+
     @rule()
     def own_anew(self) -> None:
         self.ask(lambda journal: journal.release(self.epoch))
@@ -170,6 +177,7 @@ class Agreement(RuleBasedStateMachine):
             self.ask(lambda journal, visit=visit: journal.saved(*visit))  # type: ignore[misc]
         self.ask(lambda journal: journal.next_due())
         self.ask(lambda journal: journal.holds())
+        self.ask(lambda journal: (journal.notices(1, 3), journal.wanted()))
         self.ask(lambda journal: journal.shelves())
         for shelf, key in product("pq", "klm"):
             self.ask(lambda journal, shelf=shelf, key=key: journal.cached(shelf, key))  # type: ignore[misc]

@@ -14,7 +14,7 @@ import statemachine.testing
 
 PUBLIC: dict[str, str] = {
     "statemachine": """
-        AlreadySent AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Call Client Compound Connection
+        AlreadySent AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Cache Call Client Compound Connection
         Definition DefinitionError Event HandlerFailed History ItemOutcome Moment NoSuchRun NotAccepted
         NotAnswered NotOver NotStored OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused
         RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner RunnerClosed State
@@ -22,8 +22,8 @@ PUBLIC: dict[str, str] = {
         joined on on_entry on_exit redacted step transaction waive
     """,
     "statemachine.runner": """
-        AsyncRun AsyncRunner Attempt Client Clock Committed Entry Health Hold Observer Plain Receipt Result Run
-        RunSummary RunView Runner Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified
+        AsyncRun AsyncRunner Attempt Client Clock Committed Entry Health Hold ItemOutcome Notice Observer Plain Receipt
+        Result Run RunSummary RunView Runner Statistics StepNumbers Story StoryLine SystemClock Transitioned Verified
         Waiting to_plain
     """,
     "statemachine.diagrams": """
@@ -42,8 +42,8 @@ PUBLIC: dict[str, str] = {
     "persistence": """
         AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord FanCount FanRecord Fenced Foreign Forked GivenRecord HoldRecord ItemRecord Journal
-        JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NotStorable Owned Pruned Query RunRecord
-        SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable Work
+        JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NotStorable NoticeRecord Owned Pruned Query
+        RunRecord SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable Work
         WrongConnection beneath examine opened sealed wal_reset_race
     """,
 }

@@ -35,10 +35,21 @@ def test_every_alarm_is_explained() -> None:
     """Each sentence that `health` can say begins a row of the table."""
     at = datetime(2026, 1, 1, tzinfo=UTC)
     ill = Health(
-        owner=None, live=2, incidents=3, held=4, overdue=5, oldest=at, messages=6, waiting=at, file=1, log=2**40
+        owner=None,
+        live=2,
+        incidents=3,
+        held=4,
+        overdue=5,
+        oldest=at,
+        messages=6,
+        waiting=at,
+        file=1,
+        log=2**40,
+        unheard=7,
+        silent=at,
     )
     said = [re.sub(r"\d[\d,.]*", "N", re.split(r"[:,] ", line)[0]) for line in _wrong(ill, WAL)]
-    assert len(said) == 5
+    assert len(said) == 6
     assert [line for line in said if f"| {line} |" not in RUNBOOK] == []
 
 

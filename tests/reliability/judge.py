@@ -95,7 +95,7 @@ class Judge:
         hosted = self._workflows.named(record.workflow)
         entries = journal.entries(run, limit=100_000)
         if record.erased:
-            verified = verify(hosted, record, entries)
+            verified = verify(hosted, record, entries, reader(journal, run))
             return Kept(record, bare(record), entries, [], "" if verified.ok else str(verified))
         told = [hosted.stored.retold(entry.body)[0] for entry in entries]
         unfolded = ""

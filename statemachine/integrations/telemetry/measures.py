@@ -24,7 +24,12 @@ _OUTCOMES: dict[type[Ended], str] = {
 
 
 def outcome_of(told: Ended) -> str:
-    """How an attempt ended: succeeded, failed, declared (with an exception that `error=` names), stopped or lost."""
+    """How an attempt ended: succeeded, failed, declared (with an exception that `error=` names), stopped or lost.
+
+    Or that none was made, since the result was taken from another run: taken.
+    """
+    if isinstance(told, Succeeded) and told.taken is not None:
+        return "taken"
     return "declared" if isinstance(told, Failed) and told.arm is not None else _OUTCOMES[type(told)]
 
 
@@ -51,6 +56,9 @@ class Measures:
         self._attempts = meter.create_counter(
             "statemachine.step.attempts", "{attempt}", "Attempts of steps and undos whose end is recorded."
         )
+        self._items = meter.create_counter(
+            "statemachine.item.attempts", "{attempt}", "Attempts, and undos, of one of many items that are recorded."
+        )
         self._took = meter.create_histogram(
             "statemachine.step.duration",
             "s",
@@ -76,6 +84,18 @@ class Measures:
         """See `Observer.wrote`."""
         self._commits.record(max(seconds, 0.0))
         self._queue.set(waiting)
+
+    def item(self, workflow: str, step: str, outcome: str, *, undo: bool) -> None:
+        """Count what came of one of many items."""
+        self._items.add(
+            1,
+            {
+                "statemachine.workflow": workflow,
+                "statemachine.step": step,
+                "statemachine.undo": undo,
+                "statemachine.outcome": outcome,
+            },
+        )
 
     def moved(self, committed: Committed) -> None:
         """See `Observer.moved`."""

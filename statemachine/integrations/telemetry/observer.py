@@ -16,10 +16,10 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Link, Span, Status, StatusCode, TracerProvider, set_span_in_context
 
 from statemachine.commands import RunStep, Undo
-from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, UndoFailed
+from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, Succeeded, UndoFailed
 from statemachine.integrations.telemetry.measures import Ended, Measures, due_of, is_of_undo, outcome_of
 from statemachine.integrations.telemetry.traces import Attributes, Place, Spans, from_here, links_to, nanoseconds
-from statemachine.runner import Committed, Observer
+from statemachine.runner import Committed, ItemOutcome, Observer
 from statemachine.snapshot import Failure, Snapshot
 from statemachine.turn import step_key
 
@@ -28,6 +28,8 @@ from statemachine.turn import step_key
 class _Running:
     span: Span
     began: datetime
+    step: str
+    undo: bool
 
 
 class Telemetry(Observer):
@@ -75,8 +77,19 @@ class Telemetry(Observer):
         name = f"undo {work.step}" if undo else work.step
         what = (work.key, work.attempt, _round(run, work))
         span = self._spans.within(place, run.workflow, name, at, attributes=attributes, what=what)
-        self._running.setdefault(place, {})[work.key] = _Running(span, at)
+        self._running.setdefault(place, {})[work.key] = _Running(span, at, work.step, undo)
         attach(set_span_in_context(span, Context()))
+
+    def recorded(
+        self, run: Snapshot[Any], key: str, outcome: ItemOutcome, failure: Failure | None, at: datetime, /
+    ) -> None:
+        """End the span of an item's attempt."""
+        place = Place.of(run)
+        running = self._running.get(place, {}).pop(key, None)
+        if running is not None:
+            self._measures.item(run.workflow, running.step, outcome, undo=running.undo)
+            self._end(running, outcome, failure, at)
+        self._forget(place)
 
     def wrote(self, seconds: float, waiting: int, /) -> None:
         """Measure a commit."""
@@ -87,7 +100,7 @@ class Telemetry(Observer):
         self._measures.moved(committed)
         before, after = committed.before, committed.outcome.snapshot
         place, told = Place.of(after), committed.told
-        running = self._ended(place, committed.name, told) if isinstance(told, Ended) else None
+        running = self._ended(place, committed.name, told, after.now) if isinstance(told, Ended) else None
         if running is not None and isinstance(told, Ended):
             self._attempted(committed, told, running)
         else:
@@ -95,14 +108,29 @@ class Telemetry(Observer):
         if after.over and (before is None or not before.over):
             self._over(place, committed)
 
-    def _ended(self, place: Place, step: str, told: Ended) -> _Running | None:
+    def _ended(self, place: Place, step: str, told: Ended, now: datetime) -> _Running | None:
         """The attempt that has ended, where it began here. Of a run that waits nothing is kept."""
         here = self._running.get(place, {})
         key = step_key(place.run, place.nonce, step, told.visit)
         running = here.pop(f"{key}:undo" if is_of_undo(told) else key, None)
-        if not here:
-            self._running.pop(place, None)
+        for name in [name for name in here if name.startswith(f"{key}:")]:
+            if isinstance(told, Failed | UndoFailed) and name.removesuffix(":undo") == f"{key}:{told.item}":
+                self._end(here.pop(name), outcome_of(told), told.failure, now)
+            else:
+                self._end(here.pop(name), "stopped", None, now)
+        self._forget(place)
         return running
+
+    def _forget(self, place: Place) -> None:
+        if not self._running.get(place, True):
+            del self._running[place]
+
+    def _end(self, running: _Running, outcome: str, failure: Failure | None, at: datetime) -> None:
+        """End the span of one of many items."""
+        running.span.set_attribute("statemachine.outcome", outcome)
+        if failure is not None:
+            self._failure(running.span, failure, wrong=outcome == "failed")
+        running.span.end(nanoseconds(at))
 
     def _attempted(self, committed: Committed, told: Ended, running: _Running) -> None:
         span, after = running.span, committed.outcome.snapshot
@@ -129,6 +157,9 @@ class Telemetry(Observer):
             attributes["statemachine.verdict"] = committed.outcome.verdict
             links = links_to(told.occurrence.trace)
             begins = told.occurrence.at or after.now
+        elif isinstance(told, Succeeded) and told.taken is not None:
+            attributes["statemachine.outcome"] = outcome_of(told)
+            attributes["statemachine.taken.run"] = told.taken.run
         elif isinstance(told, Begin):
             links = links_to(told.trace)
         span = self._spans.within(

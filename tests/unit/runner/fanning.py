@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from statemachine import Call, Retry, State, Workflow, evolve, step
+from statemachine import Call, Event, ItemOutcome, Retry, State, Workflow, evolve, on, step
 
 
 @attrs.frozen
@@ -21,6 +21,14 @@ class Unwanted(Exception):
     """The shelf does not take it, and has not taken it."""
 
 
+class Keep(Event, frozen=True):
+    """They stay."""
+
+
+class Discard(Event, frozen=True):
+    """They go."""
+
+
 @attrs.define(eq=False)
 class Shelf:
     """What the steps act on.
@@ -31,6 +39,7 @@ class Shelf:
         removed: Documents in the order in which they were taken off.
         trouble: Called before a document is put; may raise.
         removing: Called before one is taken off; may raise.
+        last: The document that was put last.
         most: How many were being put at once, at most.
     """
 
@@ -40,6 +49,7 @@ class Shelf:
     trouble: Callable[[str, int], None] = lambda _document, _attempt: None
     removing: Callable[[str], None] = lambda _document: None
     pause: float = 0.0
+    last: str = ""
     most: int = 0
     now: int = 0
 
@@ -50,7 +60,7 @@ class Shelf:
             self.calls.append(document)
             self.trouble(document, attempt)
             await asyncio.sleep(self.pause)
-            self.held[key] = document
+            self.held[key] = self.last = document
         finally:
             self.now -= 1
 
@@ -62,6 +72,8 @@ class Shelf:
 
 def documents(load: Load) -> tuple[str, ...]:
     """What is to be stored."""
+    if "?" in load.documents:
+        raise LookupError(load.documents)
     return load.documents
 
 
@@ -93,3 +105,30 @@ class Archive(Workflow[Load], name="archive", version=1):
     @store.undo
     def remove(self, load: Load, document: str, call: Call) -> None:
         self.shelf.take_off(call.undoes, document)
+
+
+def numbered(load: Load, outcomes: Sequence[ItemOutcome[int]]) -> Load:
+    """How many were stored, and which failed."""
+    failed = [str(number) for number, one in enumerate(outcomes) if not one.ok]
+    return evolve(load, stored=sum(one.result or 0 for one in outcomes), letters=",".join(failed))
+
+
+class Gathering(Workflow[Load], name="gathering", version=1):
+    shelf: Shelf
+
+    storing = State(initial=True)
+    waiting = State()
+    stored = State(final=True)
+    refused = State(final=True, compensate=True)
+
+    @step(storing, each=documents, limit=4, to=waiting, into=numbered, failures="collect", retry=Retry(2, delay=10))
+    async def store(self, load: Load, document: str, call: Call) -> int:
+        await self.shelf.put(document, call.key, call.attempt)
+        return 1
+
+    @store.undo(retry=Retry(2, delay=10))
+    def remove(self, load: Load, document: str, call: Call) -> None:
+        self.shelf.take_off(call.undoes, document)
+
+    keep = on(Keep, source=waiting, to=stored)
+    discard = on(Discard, source=waiting, to=refused)

@@ -1,0 +1,108 @@
+"""Results that other runs have recorded: looked for before an attempt is made, and kept when one has succeeded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+import msgspec
+
+from persistence import CachedRecord, Journal, JournalError
+from statemachine.commands import RunStep
+from statemachine.inputs import Failed, Succeeded, Taken
+from statemachine.runner.attempts import Attempt, Attempting, failure_told
+from statemachine.runner.clock import Clock, from_micros, to_micros
+from statemachine.runner.hosted import Hosted
+from statemachine.runner.loaded import Loaded
+from statemachine.runner.logs import fields
+from statemachine.runner.mover import Plan
+from statemachine.runner.shelves import Keep
+from statemachine.runner.stored import UNSTORABLE
+from statemachine.snapshot import Snapshot
+
+log = logging.getLogger("statemachine")
+Tell = Callable[[Attempt, str, Succeeded | Failed], None]
+Io = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Does something with the journal that any thread may do."""
+
+
+@attrs.frozen
+class Results:
+    """Where results are looked for.
+
+    Attributes:
+        journal: It has them.
+        clock: By which they are too old.
+        io: How it is read.
+    """
+
+    journal: Journal
+    clock: Clock
+    io: Io
+
+    async def recent(self, where: Keep) -> CachedRecord | None:
+        """The result that is kept there, unless it is too old. Raises JournalError."""
+        record: CachedRecord | None = await self.io(lambda: self.journal.cached(where.shelf, where.key))
+        too_old = record is not None and record.at + where.oldest < to_micros(self.clock.now())
+        return None if too_old else record
+
+
+@attrs.frozen
+class Looking:
+    """A step that is to be attempted, unless its result was recorded before."""
+
+    results: Results
+    hosted: Hosted
+    snapshot: Snapshot[Any]
+    command: RunStep
+
+    async def before(self, work: Attempting, tell: Tell, attempt: Attempt) -> None:
+        """Tell the run what was recorded before; else make the attempt, whose result is then kept."""
+        command = self.command
+        told: Succeeded | Failed | None
+        try:
+            told = await self._find(attempt)
+        except Exception as error:  # noqa: BLE001 -- the key's function is the user's, and its attempt has failed
+            failure, chance = failure_told(error), self.results.clock.chance()
+            told = Failed(command.step, command.visit, failure, chance=chance, effect=False)
+        if told is None:
+            await work(attempt)
+        else:
+            tell(attempt, self.snapshot.run, told)
+
+    async def _find(self, attempt: Attempt) -> Succeeded | None:
+        hosted, command = self.hosted, self.command
+        shelf = hosted.steps[command.step].shelf
+        where = None if shelf is None else shelf.keep(hosted.stored.codec, self.snapshot.base(command.visit))
+        if where is None:
+            return None
+        try:
+            record = await self.results.recent(where)
+            if record is not None:
+                return _taken(hosted, command, record)
+        except (JournalError, *UNSTORABLE) as error:
+            log.warning(
+                "A result of step %s that was kept cannot be read: %s",
+                command.step,
+                error,
+                extra=fields(hosted.definition.name, self.snapshot.run, command.step, command.attempt),
+            )
+        attempt.keep = where
+        return None
+
+
+def _taken(hosted: Hosted, command: RunStep, record: CachedRecord) -> Succeeded:
+    result = hosted.stored.codec.decode(record.value, hosted.definition.code.results[command.step])
+    taken = Taken(record.run, record.visit, from_micros(record.at))
+    return Succeeded(command.step, command.visit, {}, result, taken=taken)
+
+
+def keep(plan: Plan, loaded: Loaded, told: Succeeded, where: Keep) -> None:
+    """Keep a result in the commit of the transition that the plan ends with, if that took it without an incident."""
+    change = plan.changes[-1]
+    if isinstance(change, msgspec.Struct) and not plan.moved[-1].opened:
+        value = loaded.hosted.stored.codec.encode(told.result)
+        record = where.record(loaded.record.run, told.visit, loaded.record.updated, value)
+        plan.changes[-1] = msgspec.structs.replace(change, cached=(record,))
