@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import types
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,5 +108,8 @@ def _private(kind: type) -> Iterator[tuple[str, str]]:
 
 def say(kind: Any) -> str:
     """A type, as a message names it."""
+    around, inner = typing.get_origin(kind), typing.get_args(kind)
+    if isinstance(around, type) and around is not types.UnionType and inner:
+        return f"{say(around)}[{', '.join('...' if one is Ellipsis else say(one) for one in inner)}]"
     name: str = getattr(kind, "__qualname__", None) or str(kind)
     return name.rpartition("<locals>.")[2]

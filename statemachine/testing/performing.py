@@ -23,6 +23,7 @@ from statemachine.inputs import Failed, Succeeded, UndoFailed, Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.stored import Stored
 from statemachine.snapshot import Snapshot
+from statemachine.testing.many import Many
 
 
 class Performer:
@@ -54,6 +55,7 @@ class Performer:
         self.forwards: dict[str, int] = {}
         """Key -> how often its step was called."""
         self._bases: dict[int, Any] = {}
+        self._many = Many(definition, stored, self._call_once, self._held)
 
     def begin(self, snapshot: Snapshot[Any], command: RunStep) -> None:
         """Note what an attempt that begins is given: the data as it was when the visit began, at every attempt."""
@@ -71,6 +73,9 @@ class Performer:
     def step(self, snapshot: Snapshot[Any], command: RunStep) -> Succeeded | Failed:
         """Attempt a step. Its outcome is told, and what it did in a transaction stays."""
         step = self._steps[command.step]
+        if step.each is not None:
+            self._note(command.key)
+            return self._many.step(snapshot, step, command, self._bases[command.visit])
         try:
             result = self._forward(snapshot, command, keep=True)
         except AssertionError:
@@ -88,6 +93,10 @@ class Performer:
 
     def unseen(self, snapshot: Snapshot[Any], command: RunStep) -> None:
         """Attempt a step of whose outcome nobody hears; what it did in a transaction is rolled back."""
+        if self._steps[command.step].each is not None:
+            self.step(snapshot, command)
+            self._many.forget(command.visit)
+            return
         try:
             self._forward(snapshot, command, keep=False)
         except AssertionError:
@@ -104,12 +113,15 @@ class Performer:
             attempt=command.attempt,
             deadline=snapshot.now + timedelta(seconds=step.timeout),
         )
-        self.touched.add(command.key)
-        self.forwards[command.key] = self.forwards.get(command.key, 0) + 1
+        self._note(command.key)
         base = self._bases[command.visit]
         if step.kind == "transactional":
             return self._transact(function, base, call, keep=keep)
         return self._once(f"step {step.name!r}", command.key, lambda: self._call(function, base, call))
+
+    def _note(self, key: str) -> None:
+        self.touched.add(key)
+        self.forwards[key] = self.forwards.get(key, 0) + 1
 
     def _failure(self, step: StepSpec, command: RunStep, error: Exception) -> Failed:
         arm = next((n for n, name in enumerate(step.errors) if isinstance(error, self._exceptions[name])), None)
@@ -138,6 +150,8 @@ class Performer:
             undoes=command.undoes,
             deadline=snapshot.now + timedelta(seconds=undo.timeout),
         )
+        if step.each is not None:
+            return self._many.undo(snapshot, step, command, data)
         nothing = command.undoes not in self.touched
         before = self._held() if nothing else None
         try:
@@ -170,6 +184,9 @@ class Performer:
             f"{before!r} to {self._held()!r}"
         )
         return result
+
+    def _call_once(self, what: str, key: str, function: Function, arguments: tuple[Any, ...]) -> Any:
+        return self._once(what, key, lambda: self._call(function, *arguments))
 
     def _held(self) -> object:
         return copy.deepcopy(self._effects())
