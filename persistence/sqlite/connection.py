@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from persistence.errors import Closed
+from persistence.errors import Closed, Damaged
 from persistence.sqlite.trouble import Translated
 
 Connect = Callable[[str], sqlite3.Connection]
@@ -44,6 +44,17 @@ class Opener:
         """
         connection = self._connect(self.path)
         connection.isolation_level = None
+        try:
+            self._set_up(connection)
+        except UnicodeDecodeError as error:  # SQLite cites the damaged schema in what it says, and that is no text
+            connection.close()
+            msg = f"Journal {self.path!r}: its schema is damaged. Restore the file from a backup."
+            raise Damaged(msg) from error
+        if not patient:
+            connection.execute("PRAGMA busy_timeout = 0")
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
         # The first look at the file may meet another process that recovers it, or that closes it as the last one.
         connection.execute(f"PRAGMA busy_timeout = {int(self.busy_timeout * 1000)}")
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -51,9 +62,6 @@ class Opener:
         connection.execute(f"PRAGMA fullfsync = {self._synchronous != 'NORMAL':d}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA secure_delete = ON")  # what is erased or pruned shall not stay in a free page
-        if not patient:
-            connection.execute("PRAGMA busy_timeout = 0")
-        return connection
 
 
 def begin(connection: sqlite3.Connection, patience: float) -> None:

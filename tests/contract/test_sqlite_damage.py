@@ -64,3 +64,39 @@ def test_runs_whose_states_cannot_be_read_are_held_like_a_group(
         assert other.execute("SELECT run FROM statemachine_run WHERE held <> ''").fetchall() == [("bad",)]
     assert [run.run for run in journal.busy("", 9)] == ["good"]
     assert journal.next_due() == 2
+
+
+def closed(path: Path) -> bytes:
+    """The bytes of a journal that was made and closed."""
+    SQLiteJournal(path).close()
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("left", [1, 99, 4095, -1, -4095])
+def test_a_file_cut_inside_a_page_is_refused(tmp_path: Path, left: int) -> None:
+    """SQLite would read the rest of the page as zeros. Nothing is written to it."""
+    path = tmp_path / "cut.db"
+    cut = closed(path)[:left]
+    path.write_bytes(cut)
+    with pytest.raises(Damaged, match=r"cut\.db"):
+        SQLiteJournal(path)
+    assert path.read_bytes() == cut
+
+
+def test_a_file_without_bytes_becomes_a_journal(tmp_path: Path) -> None:
+    """It is what SQLite and `tempfile` make of a name: an empty database."""
+    path = tmp_path / "new.db"
+    path.touch()
+    with closing(SQLiteJournal(path)) as journal:
+        assert journal.runs(Query()) == []
+
+
+def test_a_damaged_schema_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """SQLite cites it in what it says, and sqlite3 cannot read that."""
+    path = tmp_path / "app.db"
+    raw = closed(path)
+    cited, table = b"tablestatemachine_seen", b"CREATE TABLE statemachine_seen"
+    assert (raw.count(cited), raw.count(table)) == (1, 1)
+    path.write_bytes(raw.replace(cited, b"table\xe5tatemachine_seen").replace(table, b"CREATE TABLX statemachine_seen"))
+    with pytest.raises(Damaged, match=r"app\.db.*schema is damaged"):
+        SQLiteJournal(path)
