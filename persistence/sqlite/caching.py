@@ -45,6 +45,8 @@ _SHELVES = """
 SELECT shelf, COUNT(*), SUM(length(value)), MIN(at) FROM statemachine_cache GROUP BY shelf ORDER BY shelf
 """
 
+KEPT = "SELECT COUNT(*), COALESCE(SUM(length(value)), 0) FROM statemachine_cache"
+
 
 def keep(cursor: sqlite3.Cursor, cached: CachedRecord) -> None:
     """Put a result on its shelf, inside the caller's transaction, and take the oldest off it that are too many."""

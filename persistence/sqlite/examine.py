@@ -8,6 +8,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from persistence.sqlite.caching import KEPT
 from persistence.sqlite.opening import NETWORK, file_system, sqlite_version
 from persistence.sqlite.sql import MIGRATION_SET, MIGRATIONS
 from persistence.sqlite.trouble import Translated
@@ -42,6 +43,7 @@ def examine(path: str | os.PathLike[str]) -> dict[str, str]:
         }
         for setting in ("journal_mode", "page_size", "auto_vacuum", "application_id", "user_version", "freelist_count"):
             facts[setting] = _pragma(connection, setting)
+        facts["results kept for other runs"] = _cached(connection)
         facts["the application's tables"] = _others(connection)
     return facts
 
@@ -70,6 +72,14 @@ def _schema(connection: sqlite3.Connection) -> str:
         if missing
         else f"{applied[-1]}, current"
     )
+
+
+def _cached(connection: sqlite3.Connection) -> str:
+    try:
+        (results, size) = connection.execute(KEPT).fetchone()
+    except sqlite3.OperationalError:
+        return "none"
+    return f"{results:,}, {size:,} bytes"
 
 
 def _others(connection: sqlite3.Connection) -> str:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from statemachine.cli.frame import APP, FILE, JSON, ago, looking, span
 from statemachine.cli.tables import console, line_of, moment, say_json, status, table
+from statemachine.inputs import Taken
 from statemachine.runner import Attempt, Client, Entry, RunSummary, RunView, Story
 
 STATUSES = ("running", "undoing", "completed", "failed", "cancelled", "killed")
@@ -185,8 +186,32 @@ def _head(view: RunView[Any]) -> None:
 
 
 def _timeline(entries: list[Entry]) -> None:
-    rows = ((entry.seq, entry.at, entry.kind, entry.name, entry.state, entry.actor, entry.reason) for entry in entries)
+    rows = ((one.seq, one.at, one.kind, _named(one), one.state, one.actor, one.reason) for one in entries)
     table("Journal", ("#", "at (UTC)", "what", "name", "then in", "actor", "reason"), rows)
+
+
+class _Input(msgspec.Struct, frozen=True):
+    taken: Taken | None = None
+
+
+class _Told(msgspec.Struct, frozen=True):
+    input: _Input = _Input()
+
+
+def _named(entry: Entry) -> str:
+    """The event or step; of a result that was not of an attempt, also whose it was."""
+    if entry.kind != "succeeded":
+        return entry.name
+    try:
+        taken = msgspec.json.decode(entry.body, type=_Told).input.taken
+    except msgspec.MsgspecError:  # sealed with a key that was not given here, or erased
+        taken = None
+    return entry.name if taken is None else f"{entry.name}, {whose(taken)}"
+
+
+def whose(taken: Taken) -> str:
+    """Where a result was taken from."""
+    return f"taken from {taken.run}, visit {taken.visit}"
 
 
 def _attempts(attempts: tuple[Attempt, ...]) -> None:
@@ -196,7 +221,7 @@ def _attempts(attempts: tuple[Attempt, ...]) -> None:
             one.number,
             one.began,
             "" if one.ended is None else f"{(one.ended - one.began).total_seconds():.3f} s",
-            one.outcome if one.taken is None else f"taken from {one.taken.run}, visit {one.taken.visit}",
+            one.outcome if one.taken is None else whose(one.taken),
             f"{one.failure.type}: {one.failure.message}" if one.failure else "",
             one.again,
         )

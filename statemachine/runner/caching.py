@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from persistence import CachedRecord, Journal, JournalError
+from persistence import CachedRecord, Change, Journal, JournalError
 from statemachine.commands import RunStep
 from statemachine.inputs import Failed, Succeeded, Taken
 from statemachine.runner.attempts import Attempt, Attempting, failure_told
@@ -102,7 +102,7 @@ def _taken(hosted: Hosted, command: RunStep, record: CachedRecord) -> Succeeded:
 def keep(plan: Plan, loaded: Loaded, told: Succeeded, where: Keep) -> None:
     """Keep a result in the commit of the transition that the plan ends with, if that took it without an incident."""
     change = plan.changes[-1]
-    if isinstance(change, msgspec.Struct) and not plan.moved[-1].opened:
+    if isinstance(change, Change) and not plan.moved[-1].opened:
         value = loaded.hosted.stored.codec.encode(told.result)
         record = where.record(loaded.record.run, told.visit, loaded.record.updated, value)
         plan.changes[-1] = msgspec.structs.replace(change, cached=(record,))
