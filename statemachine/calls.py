@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Sequence
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 import attrs
+import msgspec
 
 if typing.TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarOfOurs
@@ -26,8 +27,21 @@ class Behind(Protocol):
         """What was saved last for this visit; None when nothing was."""
         ...
 
+    @property
+    def emitted(self) -> Sequence[Any]:
+        """See `Call.emitted`."""
+        ...
+
     def save(self, value: Any) -> Awaitable[None]:
         """See `Call.save`."""
+        ...
+
+    def emit(self, value: Any) -> None:
+        """See `Call.emit`; of JSON values."""
+        ...
+
+    def beat(self) -> None:
+        """See `Call.beat`."""
         ...
 
 
@@ -44,11 +58,19 @@ class Alone:
 
     def __init__(self) -> None:
         self.saved: Any = None
+        self.emitted: list[Any] = []
 
     def save(self, value: Any) -> Awaitable[None]:
         """See `Call.save`."""
         self.saved = value
         return Done()
+
+    def emit(self, value: Any) -> None:
+        """See `Call.emit`."""
+        self.emitted.append(value)
+
+    def beat(self) -> None:
+        """See `Call.beat`."""
 
 
 @attrs.frozen
@@ -90,3 +112,22 @@ class Call(Generic[S_contra]):
             NotStored, TooLarge: The value cannot be kept; what was saved before stays.
         """
         return self._behind.save(value)
+
+    def emit(self, value: object) -> None:
+        """Give something out (a token, how far it is) to whoever listens now; see `Runner.output`. It is kept nowhere.
+
+        It never waits, and counts as a sign of life. What has fields arrives as a dict, for it is told as JSON values.
+
+        Raises:
+            TypeError: It has no JSON.
+        """
+        self._behind.emit(msgspec.to_builtins(value, str_keys=True))
+
+    def beat(self) -> None:
+        """Give a sign of life, where the step has a `heartbeat=`; `save` and `emit` do so, too. It never waits."""
+        self._behind.beat()
+
+    @property
+    def emitted(self) -> Sequence[Any]:
+        """What was given out, as JSON values, where the call was made for a test; empty in a run."""
+        return self._behind.emitted

@@ -323,6 +323,7 @@ class _Compiler:
             retry=work.retry,
             timeout=work.timeout,
             overall=work.overall,
+            heartbeat=work.heartbeat,
             pivot=work.pivot,
             errors=tuple(self._exceptions(work, source)),
             failed=work.failed is not None,

@@ -150,6 +150,8 @@ class StepSpec:
     """Seconds for one attempt."""
     overall: float | None = None
     """Seconds from entry, over all attempts."""
+    heartbeat: float | None = None
+    """Seconds without a sign of life after which an attempt counts as failed."""
     pivot: bool = False
     errors: tuple[str, ...] = ()
     """Declared exceptions, keys of `Code.exceptions`; the arm of the n-th is the event `error.step.<name>.<n>`."""

@@ -72,6 +72,9 @@ class Functions:
     def saves(self, work: Work) -> Any:
         """The type of what a step saves while it works; None when it says nothing of that. Raises BrokenStep."""
         function = cast("Callable[..., Any]", work.function)
+        if work.heartbeat is not None and not self.reader.takes_call(function):
+            reason = f"{function.__name__} has a heartbeat= and takes no Call, by which it would give signs of life"
+            raise BrokenStep(self.reader.workflow, None, reason, work.place)
         kind = self.reader.saves(function)
         undone = None if work.undo is None else self.reader.saves(work.undo)
         if undone is not None or (kind is not None and (work.transactional or work.each is not None)):

@@ -20,6 +20,7 @@ _TUNING = {
     "declared",
     "event_names",
     "hash",
+    "heartbeat",
     "limit",
     "overall",
     "retry",

@@ -155,6 +155,12 @@ class Reader:
                 return typing.get_args(given)[0]
         return None
 
+    def takes_call(self, function: Callable[..., Any]) -> bool:
+        """Whether a step asks for its call."""
+        read = self._read(function, method=True)
+        hints = [self._hint(read, name) for name in read.parameters]
+        return any(hint is Call or typing.get_origin(hint) is Call for hint in hints)
+
     def result(self, function: Callable[..., Any]) -> Any:
         """What a step says that it returns; Any when it does not say."""
         return self._hint(self._read(function, method=True), "return")

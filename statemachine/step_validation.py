@@ -60,7 +60,7 @@ class StepValidation:
                 step.state,
                 f"step {step.name} runs at most once, so it has no retries; drop once= or retry=",
             )
-        times = (step.timeout, step.overall, step.undo.timeout if step.undo else None)
+        times = (step.timeout, step.overall, step.heartbeat, step.undo.timeout if step.undo else None)
         if any(time is not None and not 0 < time <= LONGEST for time in times):
             raise BrokenStep(
                 self._said,

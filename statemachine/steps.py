@@ -35,6 +35,7 @@ class Work:
     retry: Retry
     timeout: float = DEFAULT_TIMEOUT
     overall: float | None = None
+    heartbeat: float | None = None
     pivot: bool
     once: bool = False
     transactional: bool = False
@@ -224,6 +225,7 @@ class Options(TypedDict, total=False):
     retry: Retry
     timeout: float | timedelta
     overall: float | timedelta | None
+    heartbeat: float | timedelta | None
     pivot: bool
     once: bool
     effect: bool
@@ -305,6 +307,7 @@ def step(
     retry: Retry = ONCE,
     timeout: float | timedelta = DEFAULT_TIMEOUT,
     overall: float | timedelta | None = None,
+    heartbeat: float | timedelta | None = None,
     pivot: bool = False,
     once: bool = False,
     effect: bool = True,
@@ -326,6 +329,7 @@ def step(
         retry: How often and how far apart it is attempted; one attempt by default.
         timeout: Seconds for one attempt; five minutes by default.
         overall: Seconds from entering the state, over all attempts.
+        heartbeat: Seconds without `call.beat()`, `save` or `emit` after which an attempt has failed.
         pivot: After its success nothing is undone any more.
         once: Run it at most once: found started after a crash, it is an incident.
         effect: False says that there is nothing to undo.
@@ -344,6 +348,7 @@ def step(
         retry=retry,
         timeout=seconds(timeout),
         overall=None if overall is None else seconds(overall),
+        heartbeat=None if heartbeat is None else seconds(heartbeat),
         pivot=pivot,
         once=once,
         into=into,

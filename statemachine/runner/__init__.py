@@ -9,6 +9,7 @@ from statemachine.runner.halting import Hold
 from statemachine.runner.noticing import Notice
 from statemachine.runner.observing import Committed, ItemOutcome, Observer
 from statemachine.runner.operations import Health
+from statemachine.runner.output import Emitted
 from statemachine.runner.plainly import to_plain
 from statemachine.runner.run import Run
 from statemachine.runner.statistics import Statistics, StepNumbers, Waiting
@@ -24,6 +25,7 @@ __all__ = [
     "Client",
     "Clock",
     "Committed",
+    "Emitted",
     "Entry",
     "Health",
     "Hold",

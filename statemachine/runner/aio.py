@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ from statemachine.runner.holds import HeldBack
 from statemachine.runner.keeping import AsyncKeeping
 from statemachine.runner.loaded import Loaded
 from statemachine.runner.looking import AsyncLooking, Entries, state_name
+from statemachine.runner.output import BUFFER, Emitted, Listener
 from statemachine.runner.post import Beginning, Post
 from statemachine.runner.recording import Asked
 from statemachine.runner.requests import Commanding, Sending, Starting
@@ -106,6 +107,10 @@ class AsyncRun(Generic[D]):
 
     async def _resolve(self, incident: int, verb: IncidentVerb, reason: str | None, actor: str | None) -> None:
         await self._runner.command(self.id, Resolve(incident, verb, actor, reason))
+
+    def output(self, *, buffer: int = BUFFER) -> AbstractAsyncContextManager[AsyncIterator[Emitted]]:
+        """See `AsyncRunner.output`."""
+        return self._runner.output(self.id, buffer=buffer)
 
     async def journal(self, *, after: int = 0, limit: int = 1000) -> Entries:
         """Its journal from the line after number `after`, oldest first."""
@@ -333,6 +338,42 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         with body.watching(run) as watcher:
             record = await body.io(lambda: body.journal.run(run))
             yield _until_over(body, watcher, over=record is not None and record.over)
+
+    @asynccontextmanager
+    async def output(self, run: str, *, buffer: int = BUFFER) -> AsyncGenerator[AsyncIterator[Emitted]]:
+        """Subscribe to what a run's steps give out by `call.emit` from now on; ends with the run.
+
+        Nothing of it is kept: who does not listen does not hear it, and a crash or a new attempt may give out again
+        what was heard. The run need not be there yet. ::
+
+            async with runner.output("chat-7") as output:
+                async for emitted in output: print(emitted.value, end="")
+
+        Args:
+            run: The run's id.
+            buffer: How many may wait to be taken. The oldest go when there are more; `Emitted.lost` says how many.
+
+        Raises:
+            RefusedVerb: Another process moves the journal's runs, and is heard there alone.
+            RunnerClosed: While waiting for the next one.
+        """
+        body = self._body
+        body.check()
+        if not body.owner:
+            raise RefusedVerb(run, "listen to", "another process moves it, where alone it is heard")
+        with body.outputs.listening(run, buffer) as listener:
+            record = await body.io(lambda: body.journal.run(run))
+            if record is not None and record.over:
+                listener.end()
+            yield _heard(body, run, listener)
+
+
+async def _heard(body: Body, run: str, listener: Listener) -> AsyncIterator[Emitted]:
+    async for emitted in listener.heard():
+        yield emitted
+    record = await body.io(lambda: body.journal.run(run)) if body.owner else None
+    if record is None or not record.over:
+        body.check()
 
 
 def _sending(run: str, event: object, asked: Asked) -> Sending:

@@ -13,6 +13,7 @@ from statemachine.calls import Call
 from statemachine.inputs import Undone
 from statemachine.macrostep import failure_of
 from statemachine.runner.line import Line
+from statemachine.runner.pulse import Pulse
 from statemachine.runner.shelves import Keep
 from statemachine.runner.turns import Lane, Turn
 from statemachine.snapshot import Failure, Snapshot
@@ -32,8 +33,10 @@ class Attempt:
     """When its function was called, UTC."""
     stopped: bool = False
     """It was asked to stop: its run goes on without it, or the runner closes."""
-    expired: bool = False
-    """Its time was over."""
+    expired: Exception | None = None
+    """Why it was cancelled: its time was over."""
+    pulse: Pulse | None = None
+    """Where it must give signs of life."""
     told: bool = False
     """Its run was told what came of it."""
     priority: int = 0
@@ -71,9 +74,9 @@ class Attempt:
         self.stopped = True
         self.task.cancel()
 
-    def expire(self) -> None:
+    def expire(self, why: Exception) -> None:
         """Cancel it because its time is over."""
-        self.expired = True
+        self.expired = why
         self.task.cancel()
 
 

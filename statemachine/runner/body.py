@@ -27,6 +27,7 @@ from statemachine.runner.mover import Moved, Mover, Request
 from statemachine.runner.notices import Notices, OnNotice
 from statemachine.runner.noticing import FAILED
 from statemachine.runner.observing import Guarded, Observer
+from statemachine.runner.output import Outputs
 from statemachine.runner.reopening import Reopening
 from statemachine.runner.requests import Holding, Reading
 from statemachine.runner.resuming import Resuming
@@ -82,11 +83,13 @@ class Body:
         )
         lines = self.lines = Lines(options.limits, options.queue, clock)
         results = Results(journal, clock, self.io)
+        self.outputs = Outputs()
         self.steps = Steps(
             self.writer,
             clock,
             options.threads,
             lines,
+            self.outputs,
             holds=self.mover.holds,
             results=results,
             observer=self.observer,
@@ -218,6 +221,7 @@ class Body:
         for watchers in self._watchers.values():
             for watcher in watchers:
                 watcher.put_nowait(None)
+        self.outputs.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -307,6 +311,7 @@ class Body:
         if moved.opened or record.status == FAILED:
             self.notices.wake()
         if record.over:
+            self.outputs.end(record.run)
             for future in self._over.pop(record.run, ()):
                 if not future.done():
                     future.set_result(loaded)

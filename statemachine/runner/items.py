@@ -29,7 +29,6 @@ from statemachine.runner.clock import from_micros, to_micros
 from statemachine.runner.failing import failed
 from statemachine.runner.fans import Marks, Noting, Pages, Results
 from statemachine.runner.hosted import Hosted
-from statemachine.runner.progress import Refusing
 from statemachine.runner.requests import Reading
 from statemachine.runner.suspects import SUSPECT
 from statemachine.runner.tools import Job, Tools
@@ -241,7 +240,8 @@ class Pass:
         attempt.begin()
         work = self._tools.begins(self._job.snapshot, command, self._work)
         timeout, deadline = self._tools.patience(self._step, self._pending.since)
-        behind = Refusing(self._run, self._step.name, "a step that is done for each of many items")
+        behind = self._tools.backing.of_item(self._job.hosted, self._run, command)
+        attempt.pulse = behind.pulse
         call = Call[Any](key=command.key, run=self._run, attempt=attempt.number, deadline=deadline, behind=behind)
         try:
             result = await self._tools.perform(attempt, work, timeout, deadline, self._base, item, call)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from typing import Any, Protocol, TypeVar
 
-from statemachine.errors import BlockingCall
+from statemachine.errors import BlockingCall, RunnerClosed
 
 T = TypeVar("T")
 
@@ -21,19 +22,43 @@ async def cancel_all() -> None:
         await asyncio.wait(others, timeout=1)
 
 
-async def entered(subscription: Any) -> Any:
-    """What a subscription gives."""
+class Wait(Protocol):
+    """Hands a coroutine over to the runner's loop and waits for it."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
+        """What the coroutine gives, or what it raises."""
+        ...
+
+
+@contextmanager
+def followed(wait: Wait, subscription: AbstractAsyncContextManager[AsyncIterator[T]]) -> Generator[Iterator[T]]:
+    """A subscription of the async face, for a caller without a loop."""
+    told = wait(_entered(subscription))
+    try:
+        yield _follow(wait, told)
+    finally:
+        with suppress(RunnerClosed):  # closed meanwhile, and the subscription with it
+            wait(_left(subscription))
+
+
+def _follow(wait: Wait, told: AsyncIterator[T]) -> Iterator[T]:
+    while True:
+        one = wait(_next_of(told))
+        if one is None:
+            return
+        yield one
+
+
+async def _entered(subscription: AbstractAsyncContextManager[T]) -> T:
     return await subscription.__aenter__()
 
 
-async def left(subscription: Any) -> None:
-    """End a subscription."""
+async def _left(subscription: AbstractAsyncContextManager[Any]) -> None:
     await subscription.__aexit__(None, None, None)
 
 
-async def next_of(transitions: Any) -> Any:
-    """The next transition; None after the last."""
-    return await anext(transitions, None)
+async def _next_of(told: AsyncIterator[T]) -> T | None:
+    return await anext(told, None)
 
 
 def here(work: Coroutine[Any, Any, T]) -> T:

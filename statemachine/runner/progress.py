@@ -1,47 +1,91 @@
-"""What stands behind the call of an attempt that runs here: its step saves from the loop or from a thread."""
+"""What stands behind the call of an attempt that runs here: its step saves, gives out and lives, on the loop or not."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Sequence
 from typing import Any
 
 import attrs
 
 from persistence import Change, SavedRecord
-from statemachine.calls import Behind, Done
-from statemachine.commands import RunStep
+from statemachine.calls import Done
+from statemachine.commands import RunStep, Undo
 from statemachine.errors import CannotSave, RunnerClosed
-from statemachine.runner.clock import to_micros
+from statemachine.runner.clock import Clock, to_micros
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.mover import Mover, Plan
+from statemachine.runner.output import Emitted, Outputs
+from statemachine.runner.pulse import Pulse
 from statemachine.runner.requests import Reading
 from statemachine.runner.writer import Writer
 
 
-class Progress:
-    """See the module. Made on the loop.
+class Heard:
+    """What gives out and lives, and saves nothing: a transactional step, one of many items, an undo.
 
     Args:
-        writer: Where what is saved is committed.
+        outputs: Whom it tells what it gives out.
+        run: The run's id.
+        command: The attempt.
+        what: What it is, where it is said why it saves nothing.
+        pulse: What it must give signs of life to.
+    """
+
+    saved: Any = None
+    emitted: Sequence[Any] = ()
+
+    def __init__(
+        self, outputs: Outputs, run: str, command: RunStep | Undo, what: str = "", pulse: Pulse | None = None
+    ) -> None:
+        self._outputs = outputs
+        self._run = run
+        self._command = command
+        self._what = what
+        self.pulse = pulse
+
+    def beat(self) -> None:
+        """See `Call.beat`."""
+        if self.pulse is not None:
+            self.pulse.beat()
+
+    def emit(self, value: Any) -> None:
+        """See `Call.emit`."""
+        self.beat()
+        command = self._command
+        self._outputs.tell(Emitted(self._run, command.step, command.visit, command.attempt, value))
+
+    def save(self, value: Any) -> Awaitable[None]:  # noqa: ARG002 -- nothing is saved, whatever it is
+        """See `Call.save`."""
+        raise CannotSave(self._run, self._command.step, f"{self._what} saves nothing while it works")
+
+
+class Progress(Heard):
+    """What saves, too. Made on the loop.
+
+    Args:
+        backing: Where what it says goes.
         hosted: The workflow.
         run: The run's id.
         command: The attempt.
         saved: What attempts before it have saved last.
+        pulse: What it must give signs of life to.
     """
 
-    def __init__(self, writer: Writer, hosted: Hosted, run: str, command: RunStep, saved: Any) -> None:
-        self._writer = writer
+    def __init__(
+        self, backing: Backing, hosted: Hosted, run: str, command: RunStep, *, saved: Any, pulse: Pulse | None
+    ) -> None:
+        super().__init__(backing.outputs, run, command, pulse=pulse)
+        self._writer = backing.writer
         self._hosted = hosted
-        self._run = run
-        self._command = command
         self._loop = asyncio.get_running_loop()
         self._asked: _Asked | None = None
         self.saved = saved
 
     def save(self, value: Any) -> Awaitable[None]:
         """See `Call.save`. In a thread it blocks."""
+        self.beat()
         step = self._command.step
         if step not in self._hosted.definition.code.saves:
             reason = "it did not say what it saves; annotate its call with the type, as in `call: Call[Epoch]`"
@@ -63,6 +107,40 @@ class Progress:
         request = Saving(run=self._run, step=command.step, visit=command.visit, attempt=command.attempt, value=raw)
         await self._writer.ask(request, must=True)
         self.saved = value
+        self.beat()
+
+
+@attrs.frozen(eq=False)
+class Backing:
+    """What stands behind calls, for whoever performs steps."""
+
+    writer: Writer
+    clock: Clock
+    outputs: Outputs
+
+    async def of(self, hosted: Hosted, run: str, command: RunStep) -> Heard:
+        """Behind an attempt of a step. Raises NotStored when what was saved cannot be read."""
+        step = command.step
+        if hosted.steps[step].spec.kind == "transactional":
+            return Heard(self.outputs, run, command, "a transactional step")
+        saved = None
+        if step in hosted.definition.code.saves:
+            reading = Reading(lambda mover: mover.saves.read(hosted, run, command.visit, step), run)
+            saved = await self.writer.ask(reading, must=True)
+        return Progress(self, hosted, run, command, saved=saved, pulse=self._pulse(hosted, command))
+
+    def of_item(self, hosted: Hosted, run: str, command: RunStep) -> Heard:
+        """Behind an attempt for one of many items."""
+        pulse = self._pulse(hosted, command)
+        return Heard(self.outputs, run, command, "a step that is done for each of many items", pulse)
+
+    def of_undo(self, run: str, command: Undo) -> Heard:
+        """Behind an attempt of an undo."""
+        return Heard(self.outputs, run, command, "an undo")
+
+    def _pulse(self, hosted: Hosted, command: RunStep) -> Pulse | None:
+        heartbeat = hosted.steps[command.step].spec.heartbeat
+        return None if heartbeat is None else Pulse(self.clock, heartbeat)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -92,7 +170,7 @@ class _Asked:
 
     def __init__(self, saving: concurrent.futures.Future[None]) -> None:
         self._saving = asyncio.wrap_future(saving)
-        self._saving.add_done_callback(_heard)
+        self._saving.add_done_callback(_known)
         self.awaited = False
 
     def __await__(self) -> Generator[Any, None, None]:
@@ -101,31 +179,10 @@ class _Asked:
         return self._saving.__await__()
 
 
-class Refusing:
-    """What stands behind the call of an undo or a transactional step, which save nothing."""
-
-    saved = None
-
-    def __init__(self, run: str, step: str, what: str) -> None:
-        self._run = run
-        self._step = step
-        self._what = what
-
-    def save(self, value: Any) -> Awaitable[None]:  # noqa: ARG002 -- nothing is saved, whatever it is
-        """See `Call.save`."""
-        raise CannotSave(self._run, self._step, f"{self._what} saves nothing while it works")
-
-
-async def behind_call(writer: Writer, hosted: Hosted, run: str, command: RunStep) -> Behind:
-    """What stands behind the call of an attempt. Raises NotStored when what was saved cannot be read."""
-    step = command.step
-    if hosted.steps[step].spec.kind == "transactional":
-        return Refusing(run, step, "a transactional step")
-    saved = None
-    if step in hosted.definition.code.saves:
-        reading = Reading(lambda mover: mover.saves.read(hosted, run, command.visit, step), run)
-        saved = await writer.ask(reading, must=True)
-    return Progress(writer, hosted, run, command, saved)
+def _known(saving: asyncio.Future[None]) -> None:
+    """Whoever does not await it does not hear of its failure: the loop need not, either."""
+    if not saving.cancelled():
+        saving.exception()
 
 
 def _wait_for(saving: concurrent.futures.Future[None]) -> None:
@@ -134,9 +191,3 @@ def _wait_for(saving: concurrent.futures.Future[None]) -> None:
     except concurrent.futures.CancelledError:
         why = "it closes while a step saves"
         raise RunnerClosed(why) from None
-
-
-def _heard(saving: asyncio.Future[None]) -> None:
-    """Whoever does not await it does not hear of its failure: the loop need not, either."""
-    if not saving.cancelled():
-        saving.exception()

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Generic, TypeVar
 
 from statemachine.runner.aio import AsyncRun
+from statemachine.runner.loops import Wait, followed
+from statemachine.runner.output import BUFFER, Emitted
 from statemachine.runner.story import Story
 from statemachine.runner.views import Entry, Receipt, Result, RunView
 from statemachine.snapshot import Incident
 from statemachine.states import Nested, State
 
 D = TypeVar("D")
-T = TypeVar("T")
-
-
-class Wait(Protocol):
-    """Hands a coroutine over to the runner's loop and waits for it."""
-
-    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
-        """What the coroutine gives, or what it raises."""
-        ...
 
 
 class Run(Generic[D]):
@@ -103,6 +97,10 @@ class Run(Generic[D]):
     def done(self, incident: int, *, reason: str, actor: str | None = None) -> None:
         """Decide an incident: it took effect (a step), or was undone by hand (an undo)."""
         self._wait(self._run.done(incident, reason=reason, actor=actor))
+
+    def output(self, *, buffer: int = BUFFER) -> AbstractContextManager[Iterator[Emitted]]:
+        """See `AsyncRunner.output`: `with run.output() as output: for emitted in output: ...`."""
+        return followed(self._wait, self._run.output(buffer=buffer))
 
     def journal(self, *, after: int = 0, limit: int = 1000) -> list[Entry]:
         """Its journal from the line after number `after`, oldest first."""

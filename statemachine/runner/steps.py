@@ -11,7 +11,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -28,11 +27,8 @@ from statemachine.runner.attempts import (
     Attempt,
     Attempting,
     Raised,
-    StepCancelled,
-    StepTimeout,
     after_it,
     called,
-    contained_later,
     failure_told,
     in_turn,
     undoing,
@@ -47,9 +43,10 @@ from statemachine.runner.line import Lines
 from statemachine.runner.logs import fields
 from statemachine.runner.observing import Guarded
 from statemachine.runner.outcomes import outcome_of
-from statemachine.runner.progress import Refusing, behind_call
+from statemachine.runner.output import Outputs
+from statemachine.runner.performing import Performing
+from statemachine.runner.progress import Backing
 from statemachine.runner.requests import Telling, Transacting
-from statemachine.runner.threads import Threads
 from statemachine.runner.tools import Tools
 from statemachine.runner.unwinding import Unwinding
 from statemachine.runner.writer import Writer
@@ -73,6 +70,7 @@ class Steps:
         clock: Clock,
         threads: int,
         lines: Lines,
+        outputs: Outputs,
         *,
         holds: Holds,
         results: Results,
@@ -83,23 +81,24 @@ class Steps:
         self._clock = clock
         self._results = results
         self._observer = observer
-        self._threads = Threads(threads)
+        self._performing = Performing(clock, threads)
+        self._backing = Backing(writer, clock, outputs)
         self.kept = Kept(holds)
         self._running: dict[tuple[str, int], Attempt] = {}
         self._waiting: list[Callable[[], None]] | None = None
-        self._closing = False
         tools = Tools(
             writer=writer,
             clock=clock,
-            perform=self._perform,
+            perform=self._performing.call,
+            backing=self._backing,
             tell=self._tell,
-            room=self._room,
-            leave_room=self._leave_room,
+            room=self._performing.room,
+            leave_room=self._performing.leave_room,
             patience=self._patience,
             observer=observer,
             held=lambda hosted, step: holds.of(hosted.definition, step) is not None,
             put_back=self._put_back,
-            thread_over=self._thread_over,
+            thread_over=self._performing.thread_over,
         )
         self._items, self._unwinding = Items(tools), Unwinding(tools)
 
@@ -178,7 +177,7 @@ class Steps:
         if self._running.get((run, visit)) is attempt:
             del self._running[(run, visit)]
         if attempt.task.cancelled():
-            if not self._closing and not attempt.told and attempt.stopped:
+            if not self._performing.closing and not attempt.told and attempt.stopped:
                 self._writer.tell(Telling(run, Stopped(visit)))
         elif (error := attempt.task.exception()) is not None:
             log.error("An attempt ended in an error of the runner", exc_info=error)
@@ -212,17 +211,18 @@ class Steps:
         base = pending.base if pending.moved else snapshot.data
         told: Succeeded | Failed
         try:
-            behind = await behind_call(self._writer, hosted, snapshot.run, command)
+            behind = await self._backing.of(hosted, snapshot.run, command)
         except (JournalError, RunnerClosed):
             return  # the runner has lost its journal, or closes
         except NotStored as error:
             self._tell(attempt, snapshot.run, failed(hosted, snapshot.run, command, error, 0.0, effect=False))
             return
-        await self._room(step, work, attempt)
+        await self._performing.room(step, work, attempt)
         if self._put_back(hosted, snapshot.run, command.visit, step.name, attempt):
-            self._leave_room(step, work)
+            self._performing.leave_room(step, work)
             return
         attempt.begin()
+        attempt.pulse = behind.pulse
         work = self._begins(snapshot, command, work)
         timeout, deadline = self._patience(step, pending.since)
         call = Call[Any](key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline, behind=behind)
@@ -230,22 +230,13 @@ class Steps:
             await self._transact(hosted, snapshot.run, command, attempt, lambda there: work.function(base, there, call))
             return
         try:
-            result = await self._perform(attempt, work, timeout, deadline, base, call)
+            result = await self._performing.call(attempt, work, timeout, deadline, base, call)
         except Exception as error:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
             told = failed(hosted, snapshot.run, command, error, self._clock.chance())
         else:
             told = outcome_of(hosted, snapshot.run, command, base=base, result=result)
         self._tell(attempt, snapshot.run, told)
-        await self._thread_over(attempt, snapshot.run, command.visit)
-
-    async def _room(self, step: StepSpec, work: Work, attempt: Attempt) -> None:
-        """Wait until there is a thread for a sync function: its time begins when it does."""
-        if not work.later and step.kind != "transactional":
-            await self._threads.room(attempt.priority)
-
-    def _leave_room(self, step: StepSpec, work: Work) -> None:
-        if not work.later and step.kind != "transactional":
-            self._threads.vacate()
+        await self._performing.thread_over(attempt, snapshot.run, command.visit)
 
     async def _in_commit(self, hosted: Hosted, visit: int, request: Transacting, attempt: Attempt) -> None:
         """Have it done in a commit, unless it is held by then."""
@@ -265,49 +256,6 @@ class Steps:
         if step.overall is not None and since is not None:
             timeout = min(timeout, max(0.0, (since - now).total_seconds() + step.overall))
         return timeout, now + timedelta(seconds=timeout)
-
-    async def _perform(self, attempt: Attempt, work: Work, timeout: float, deadline: datetime, *arguments: Any) -> Any:
-        """Call a step or an undo and wait for it, for at most `timeout` seconds: until the deadline.
-
-        Raises:
-            StepTimeout: They are over.
-            StepCancelled: It was cancelled, and not from here.
-            CancelledError: The attempt was asked to stop.
-        """
-        alarm = self._clock.call_at(deadline, attempt.expire)
-        attempt.began = self._clock.now()
-        try:
-            if work.later:
-                return await contained_later(work.function(*arguments))
-            attempt.thread = self._threads.submit(work.function, *arguments)
-            return await asyncio.shield(attempt.thread)
-        except asyncio.CancelledError as error:
-            if attempt.stopped and attempt.thread is not None:
-                await self._outlast(attempt.thread)
-            if attempt.thread is not None and attempt.thread.done():
-                return attempt.thread.result()
-            if attempt.stopped:
-                raise
-            raise StepTimeout(timeout) if attempt.expired else StepCancelled(error) from error
-        finally:
-            alarm.cancel()
-
-    async def _thread_over(self, attempt: Attempt, run: str, visit: int) -> None:
-        """Wait for a thread that has outlived its attempt, so that nothing starts beside it."""
-        if attempt.thread is not None and not attempt.thread.done():
-            log.warning(
-                "Visit %d of run %s waits for the thread of an attempt that has timed out",
-                visit,
-                run,
-                extra=fields(None, run),
-            )
-            await self._outlast(attempt.thread)
-
-    async def _outlast(self, thread: asyncio.Future[Any]) -> None:
-        """Wait for the end of a thread, however often one is asked to hurry; not beyond the end of the runner."""
-        while not thread.done() and not self._closing:
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({thread})
 
     async def _transact(
         self, hosted: Hosted, run: str, command: RunStep, attempt: Attempt, call: Callable[[Any], Any]
@@ -342,9 +290,9 @@ class Steps:
             self._tell(attempt, snapshot.run, Undone(command.visit))
             return
         data = hosted.undo_data(snapshot)
-        await self._room(step, work, attempt)
+        await self._performing.room(step, work, attempt)
         if self._put_back(hosted, snapshot.run, command.visit, "", attempt):
-            self._leave_room(step, work)
+            self._performing.leave_room(step, work)
             return
         work = self._begins(snapshot, command, work)
         deadline = self._clock.now() + timedelta(seconds=undo.timeout)
@@ -354,14 +302,14 @@ class Steps:
             attempt=command.attempt,
             undoes=command.undoes,
             deadline=deadline,
-            behind=Refusing(snapshot.run, step.name, "an undo"),
+            behind=self._backing.of_undo(snapshot.run, command),
         )
         try:
             if step.kind == "transactional":
                 request = Transacting(snapshot.run, undoing(command.visit, work.function, data, call))
                 await self._in_commit(hosted, command.visit, request, attempt)
                 return
-            await self._perform(attempt, work, undo.timeout, deadline, data, call)
+            await self._performing.call(attempt, work, undo.timeout, deadline, data, call)
         except (RefusedVerb, RunnerClosed):
             return
         except Exception as caught:  # noqa: BLE001 -- whatever a step or undo raises is recorded whole
@@ -379,7 +327,7 @@ class Steps:
             self._tell(attempt, snapshot.run, told)
         else:
             self._tell(attempt, snapshot.run, Undone(command.visit))
-        await self._thread_over(attempt, snapshot.run, command.visit)
+        await self._performing.thread_over(attempt, snapshot.run, command.visit)
 
     async def close(self, grace: float) -> None:
         """Let what runs finish for `grace` seconds, then cancel it; a thread that still runs then is left behind."""
@@ -389,10 +337,10 @@ class Steps:
         tasks = {attempt.task for attempt in self._running.values()}
         if tasks and grace > 0:
             await asyncio.wait(tasks, timeout=grace)
-        self._closing = True
+        self._performing.closing = True
         left = list(self._running.values())
         for attempt in left:
             attempt.stop()
         if left:
             await asyncio.wait({attempt.task for attempt in left}, timeout=FAREWELL)
-        self._threads.close()
+        self._performing.close()

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,10 +25,11 @@ from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Limited, Workflows
 from statemachine.runner.keeping import Keeping
 from statemachine.runner.looking import Looking
-from statemachine.runner.loops import cancel_all, entered, here, leave_process, left, next_of, refuse_in_loop
+from statemachine.runner.loops import cancel_all, followed, here, leave_process, refuse_in_loop
 from statemachine.runner.notices import OnNotice, kinds
 from statemachine.runner.noticing import FAILED, INCIDENT
 from statemachine.runner.observing import Observer
+from statemachine.runner.output import BUFFER, Emitted
 from statemachine.runner.run import Run
 from statemachine.runner.views import Plain, Receipt, Result, Transitioned
 from statemachine.workflow import Workflow
@@ -345,23 +346,13 @@ class Runner(Looking, Keeping):
         """See `AsyncRunner.start_plain`."""
         return self.wait(self.face.start_plain(workflow, data, id=id, tags=tags, priority=priority, actor=actor))
 
-    @contextmanager
-    def watch(self, run: str) -> Generator[Iterator[Transitioned]]:
+    def watch(self, run: str) -> AbstractContextManager[Iterator[Transitioned]]:
         """See `AsyncRunner.watch`."""
-        subscription = self.face.watch(run)
-        transitions = self.wait(entered(subscription))
-        try:
-            yield self._follow(transitions)
-        finally:
-            with suppress(RunnerClosed):  # closed meanwhile, and the subscription with it
-                self.wait(left(subscription))
+        return followed(self.wait, self.face.watch(run))
 
-    def _follow(self, transitions: Any) -> Iterator[Transitioned]:
-        while True:
-            transitioned: Transitioned | None = self.wait(next_of(transitions))
-            if transitioned is None:
-                return
-            yield transitioned
+    def output(self, run: str, *, buffer: int = BUFFER) -> AbstractContextManager[Iterator[Emitted]]:
+        """See `AsyncRunner.output`."""
+        return followed(self.wait, self.face.output(run, buffer=buffer))
 
 
 class Client(Runner):

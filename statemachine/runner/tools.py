@@ -16,6 +16,7 @@ from statemachine.runner.attempts import Attempt
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted, HostedStep, Work
 from statemachine.runner.observing import Guarded
+from statemachine.runner.progress import Backing
 from statemachine.runner.writer import Writer
 from statemachine.snapshot import Snapshot
 
@@ -67,6 +68,7 @@ class Tools:
 
     writer: Writer
     clock: Clock
+    backing: Backing
     perform: Performs
     tell: Tells
     room: Callable[[StepSpec, Work, Attempt], Awaitable[None]]

@@ -24,7 +24,6 @@ from statemachine.runner.clock import to_micros
 from statemachine.runner.fans import Marks, Noting, Pages
 from statemachine.runner.hosted import Hosted, Work
 from statemachine.runner.logs import fields
-from statemachine.runner.progress import Refusing
 from statemachine.runner.requests import Reading
 from statemachine.runner.tools import Job, Tools
 from statemachine.snapshot import Failure, Snapshot
@@ -118,7 +117,7 @@ class _Unwound:
             attempt=command.attempt,
             undoes=key,
             deadline=deadline,
-            behind=Refusing(self._run, step.name, "an undo"),
+            behind=tools.backing.of_undo(self._run, command),
         )
         try:
             await tools.perform(attempt, work, undo.timeout, deadline, self._data, item, call)

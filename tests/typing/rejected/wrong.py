@@ -87,6 +87,24 @@ class Wrong(Workflow[Loan]):
     async def hold(self, loan: Loan, call: Call) -> Loan:
         return evolve(loan, applicant=call.kee)  # rejected
 
+    @step(review, to=end)
+    def saves_unsaid(self, loan: Loan, call: Call) -> Loan:
+        call.save(loan)  # rejected
+        return loan
+
+    @step(review, to=end)
+    async def saves_other(self, loan: Loan, call: Call[int]) -> Loan:
+        await call.save(loan)  # rejected
+        known: int = call.saved  # rejected
+        return evolve(loan, amount=known)
+
+    @hold.undo  # rejected
+    async def undo_that_saves(self, loan: Loan, call: Call[int]) -> None: ...
+
+    @transaction(start, to=review)  # rejected
+    def transaction_that_saves(self, loan: Loan, connection: Connection, call: Call[int]) -> Loan:
+        return loan
+
     @hold.undo  # rejected
     async def undo_of_other(self, other: Other, call: Call) -> None: ...
 
