@@ -31,6 +31,7 @@ from examples.loan_desk_remote import AccountClosed, Bank, Bureau, PaymentQuerie
 from examples.loan_desk_report import JOURNAL, outcome, report
 from examples.loan_desk_show import INCIDENTS, Tally
 from examples.loan_desk_tables import BOOK, NEW_APPLICATION, connect
+from persistence import SQLiteJournal
 from statemachine import (
     Call,
     Client,
@@ -361,7 +362,8 @@ def open_for_a_day(folder: Path, day: Day) -> None:
     with (
         BankProcess(folder, seed=day.seed, outage=3.0, outage_after=len(day.applications) // 3) as banking,
         Worker(folder, banking.port) as worker,
-        Client(folder / JOURNAL, [desk(banking.port)]) as client,
+        closing(SQLiteJournal(folder / JOURNAL, adopt=True)) as journal,  # made here, if the worker is not so far yet
+        Client(journal, [desk(banking.port)]) as client,
         closing(connect(folder / JOURNAL)) as connection,
     ):
         bank = Bank(banking.port)

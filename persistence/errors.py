@@ -33,6 +33,10 @@ class Busy(JournalError):
     """Somebody else kept the database locked for longer than the busy timeout; nothing was written."""
 
 
+class NoJournal(JournalError, FileNotFoundError):
+    """There is no such file, and whoever opens it is to make none."""
+
+
 class Foreign(JournalError):
     """The file is not a journal: another application's database, or not a database at all."""
 

@@ -63,6 +63,7 @@ class Store:
                 self.messages[number] = replace(message, body=b"", answer=b"", reason=None)
         self.shelves.erase(run.run)
         self.fans.drop(run.run)
+        self.told.forget(run.run)
         for visit in [visit for visit in self.saved if visit[0] == run.run]:
             del self.saved[visit]
 

@@ -28,6 +28,10 @@ class Told:
         if change.wanted is not None:
             self.wanted = frozenset(change.wanted)
 
+    def forget(self, run: str) -> None:
+        """The run was erased: nobody is to be told any more."""
+        self._kept = {number: notice for number, notice in self._kept.items() if notice.run != run}
+
     def after(self, number: int, limit: int) -> list[NoticeRecord]:
         """See `Journal.notices`."""
         return [notice for place, notice in self._kept.items() if place > number][:limit]

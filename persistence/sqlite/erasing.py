@@ -26,6 +26,7 @@ BLANKED = (
     "UPDATE statemachine_inbox SET body = x'', answer = x'', reason = NULL WHERE run = ?",
     "DELETE FROM statemachine_cache WHERE run = ?",
     "DELETE FROM statemachine_saved WHERE run = ?",
+    "DELETE FROM statemachine_notice WHERE run = ?",
     "DELETE FROM statemachine_item WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?)",
     "DELETE FROM statemachine_given WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?)",
     "DELETE FROM statemachine_fan WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?)",

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from persistence.errors import CommitUnknown, JournalError, fenced
+from persistence.errors import CommitUnknown, JournalError, NoJournal, fenced
 from persistence.journal import Work
 from persistence.records import Change, LiveGroup, MessageRecord, Pruned
 from persistence.sqlite import application, erasing, reading, sql
@@ -41,9 +41,11 @@ class SQLiteJournal(Reader):
             though not with the
             process.
         busy_timeout: Seconds to wait while others write.
+        make: False: refuse a file that is not there, instead of making it.
         adopt: Keep the journal in a database that has tables of its own and no journal yet.
 
     Raises:
+        NoJournal: The file is not there, and `make` is False.
         Foreign: The file has other tables and `adopt` is False, or it is no database.
         NewerSchema: A later version of this package made it.
         Unsuitable: It cannot be a journal where or as it is.
@@ -57,9 +59,16 @@ class SQLiteJournal(Reader):
         connect: Connect | None = None,
         synchronous: Synchronous = "FULL",
         busy_timeout: float = 5.0,
+        make: bool = True,
         adopt: bool = False,
     ) -> None:
         self._path = os.fspath(path)
+        if not make and not Path(self._path).exists():
+            msg = (
+                f"There is no file {self._path!r}, and a client makes none. Look at the path; or start the application "
+                "that owns it first, whose runner makes it."
+            )
+            raise NoJournal(msg)
         self._log = Path(f"{os.path.realpath(self._path)}-wal")
         self._opener = Opener(self._path, connect, synchronous, busy_timeout)
         self._birth = Birth(self._path, self._connections)

@@ -130,7 +130,9 @@ class Runner(Looking, Keeping):
         self._pid = 0
 
     def _open_journal(self) -> Journal:
-        return SQLiteJournal(self._journal) if isinstance(self._journal, str | Path) else self._journal
+        if isinstance(self._journal, str | Path):
+            return SQLiteJournal(self._journal, make=not self._client)
+        return self._journal
 
     def _make(self, journal: Journal, *, inline: bool) -> Body:
         self._opened = journal
@@ -359,6 +361,7 @@ class Client(Runner):
     """Starts runs, sends events and looks at runs of a journal that another process moves; never owns it.
 
     Same verbs as `Runner`, same two faces. `send` returns a receipt that says `queued`; `verdict` waits for the rest.
+    It makes no file: `persistence.NoJournal` where there is none.
     """
 
     _client = True

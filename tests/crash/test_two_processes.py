@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence import Owned
+from persistence import Owned, SQLiteJournal
 from statemachine import Client, NoSuchRun, Refused, Run, Runner
 from tests.crash.server import Close, Ticket, TicketLife, Work
 
@@ -84,6 +84,7 @@ def test_a_client_starts_sends_and_reads(tmp_path: Path) -> None:
 def test_what_a_client_puts_while_nobody_owns_waits(tmp_path: Path) -> None:
     """A start and an event that were acknowledged with no owner alive are taken by the next one, in their order."""
     file = tmp_path / "journal.db"
+    SQLiteJournal(file).close()
     with Client(file, [TicketLife()]) as client:
         run = client.start(TicketLife, Ticket("a"), id="t-1")
         client.send("t-1", Close(), id="m-1")

@@ -43,9 +43,9 @@ PUBLIC: dict[str, str] = {
     "persistence": """
         AnswerRecord AttemptRecord Busy CachedRecord Change Closed Codec CommitUnknown ConnectionGuarded Damaged
         EntryRecord FanCount FanRecord Fenced Foreign Forked GivenRecord HoldRecord ItemRecord Journal
-        JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NotStorable NoticeRecord Owned Pruned Query
-        RunRecord SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable Work
-        WrongConnection beneath examine opened sealed wal_reset_race
+        JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NoJournal NotStorable NoticeRecord Owned Pruned
+        Query RunRecord SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable
+        Work WrongConnection beneath examine opened sealed wal_reset_race
     """,
 }
 

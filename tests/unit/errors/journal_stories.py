@@ -197,6 +197,16 @@ def _a_journal_that_was_closed(desk: Desk) -> None:
 
 
 @tells(
+    errors.NoJournal,
+    "There is no file '*mistyped.db', and a client makes none. Look at the path; or start the application that owns ",
+    "it first, whose runner makes it.",
+)
+def _a_path_that_was_mistyped(desk: Desk) -> None:
+    with Client(desk.path.with_name("mistyped.db")) as client:
+        client.list()
+
+
+@tells(
     errors.Sealed,
     "Run 'o-1' of journal '*app.db' is sealed, and no key given here opens it. Give Runner(codec=...) (or ",
     "--codec) the key that it was sealed with.",
