@@ -17,6 +17,7 @@ from statemachine.dashboard import dashboard
 from tests.unit.dashboard.claims import EVIL, Claim, Claims, office
 from tests.unit.dashboard.serving import serving
 from tests.unit.runner.desk import Order, Shop, World, becomes, until
+from tests.unit.runner.test_caching import Indexing, Model, Page
 
 PAGES = ("/runs", "/runs/c1", "/sagas/c1", "/inbox", "/health")
 
@@ -221,3 +222,14 @@ def test_it_is_mounted_under_a_path() -> None:
         signed = visitor.post("/ops/flows/sign-in", data={"token": "t" * 16, "actor": "ada"})
         assert str(signed.url).endswith("/ops/flows/runs?said=in")
         assert "acting as <strong>ada</strong>" in signed.text
+
+
+def test_a_result_that_was_taken_from_another_run_is_told() -> None:
+    """Among the attempts and in the timeline, with whose it was."""
+    with Runner(MemoryJournal(), [Indexing(Model())]) as runner:
+        for run in ("a", "b"):
+            runner.start(Indexing, Page("text"), id=run).result(timeout=10)
+        with serving(dashboard(runner)) as address:
+            first, second = (httpx.get(f"{address}/runs/{run}").text for run in ("a", "b"))
+    assert "taken from" not in first
+    assert second.count("taken from a, visit 1") == 2
