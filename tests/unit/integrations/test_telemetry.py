@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.trace import StatusCode, get_current_span
 
-from persistence import MemoryJournal
+from persistence import MemoryJournal, SQLiteJournal
 from statemachine import Client, Runner, RunOver
 from statemachine.runner import steps
 from statemachine.testing import VirtualClock
@@ -107,6 +107,7 @@ def test_a_client_and_a_restart_between_keep_the_links(tmp_path: Path) -> None:
     """The start came through the inbox; another process began the run, and a third one ended it."""
     first, second, third = Kept(), Kept(), Kept()
     path = tmp_path / "app.db"
+    SQLiteJournal(path).close()
     with Client(path, [Lending.definition], observer=first.telemetry) as client:
         booking = client.start(Lending, Loan(500), id="loan-1")
         with first.tracers.get_tracer("views").start_as_current_span("POST /loans"):

@@ -230,6 +230,7 @@ def test_where_a_start_and_an_event_came_from_is_journaled(kind: str, world: Wor
 def test_it_comes_through_a_client_too(world: World, tmp_path: Path) -> None:
     """By the inbox: a start before anybody owns the journal, and an event to the owner beside it."""
     path = tmp_path / "journal.db"
+    SQLiteJournal(path).close()
     with Client(path, [Shop.definition], observer=Notes()) as client:
         HERE.set("a client's start")
         client.start(Shop, Order("book"), id="r")
