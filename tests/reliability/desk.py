@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,11 +34,12 @@ class Desk:
         self._wrap = wrap
 
     @contextmanager
-    def runner(self, workflows: Sequence[Workflow[Any]] = ()) -> Generator[Runner]:
+    def runner(self, workflows: Sequence[Workflow[Any]] = (), **options: Any) -> Generator[Runner]:
         """A runner, closed in peace. One that could not be opened for an answer that got lost is opened again."""
         given = [watched_steps(workflow, self._hook) for workflow in workflows or [Errand(self.world)]]
         with ExitStack() as closing:
-            yield insist(lambda: closing.enter_context(self._opened(lambda journal: Runner(journal, given, grace=5))))
+            opened = partial(self._opened, lambda journal: Runner(journal, given, grace=5, **options))
+            yield insist(lambda: closing.enter_context(opened()))
 
     @contextmanager
     def client(self, workflows: Sequence[Workflow[Any]] = ()) -> Generator[Client]:

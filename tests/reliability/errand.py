@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -169,6 +170,42 @@ class Errand(Workflow[Job], name="errand"):
         if job.trouble == "pay" and not self.world.took("mended", call.run):
             raise ConnectionError
         return evolve(job, paid=True)
+
+
+def numbers(_job: Job) -> tuple[int, ...]:
+    """What is put one by one."""
+    return (1, 2)
+
+
+def all_put(job: Job, put: Sequence[int]) -> Job:
+    """They are."""
+    return evolve(job, booked=sum(put) == 3)
+
+
+class Many(Workflow[Job], name="many"):
+    """Saves on its way, does one step for each of many items, fails, and undoes them."""
+
+    counting = State(initial=True)
+    putting = State()
+    ending = State()
+    ended = State(final=True)
+
+    @step(counting, to=putting, effect=False)
+    def count(self, job: Job, call: Call[int]) -> Job:
+        call.save(1)
+        return evolve(job, reserved=True)
+
+    @step(putting, each=numbers, to=ending, into=all_put, retry=QUICK)
+    async def put(self, job: Job, number: int, call: Call) -> int:
+        return number
+
+    @put.undo(retry=QUICK)
+    async def take(self, job: Job, number: int, call: Call) -> None:
+        return None
+
+    @step(ending, to=ended, effect=False)
+    def end(self, job: Job) -> Job:
+        raise ConnectionError
 
 
 class Memo(Workflow[Job], name="memo", version=1):

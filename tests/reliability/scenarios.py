@@ -5,6 +5,7 @@ A play is made again from its start after a death; its moves carry ids, so that 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from tests.reliability.errand import (
     Errand,
     Job,
     Linger,
+    Many,
     Memo,
     MemoSince,
     Notify,
@@ -154,6 +156,17 @@ def erasing(desk: Desk) -> None:
         desk.end(run)
 
 
+def many(desk: Desk) -> None:
+    """Held by a person and released; then a step that saves, one done for each of many, an undo of each, a notice."""
+    told = threading.Event()
+    with desk.runner([Many()], on_failed=lambda _notice: told.set()) as runner:
+        insist(lambda: runner.hold("many"))
+        run = desk.start(runner, "r", kind=Many)
+        insist(lambda: runner.release("many"))
+        desk.end(run)
+        told.wait(0.5)  # it was told before, where the death came after that
+
+
 def old_version(desk: Desk) -> None:
     """Runs of a version that is replaced."""
     with desk.runner([Memo()]) as runner:
@@ -201,6 +214,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("messages of a client", client),
         Scenario("pruning", pruning, ((to_be_pruned, ""),)),
         Scenario("erasing", erasing),
+        Scenario("held and released; many items, saved, undone, and told", many),
     )
 }
 

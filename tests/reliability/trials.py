@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from tests.reliability import judge
-from tests.reliability.errand import Errand, MemoSince, Template, World
+from tests.reliability.errand import Errand, Many, MemoSince, Template, World
 from tests.reliability.evidence import Row
 from tests.reliability.judge import Death, Judge
 from tests.reliability.ledger import Ledger
@@ -54,7 +54,7 @@ class Trials:
     def __init__(self, folder: Path, live: Callable[[Path, str, int, str, int], None]) -> None:
         self._life = live
         self._template = Template(folder)
-        self._judge = Judge(Errand(World(self._template.place)), MemoSince())
+        self._judge = Judge(Errand(World(self._template.place)), MemoSince(), Many())
         self._quiet: dict[str, Outcome] = {}
 
     def quiet(self, scenario: str) -> Outcome:
