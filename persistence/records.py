@@ -17,7 +17,7 @@ REFUSALS = frozenset(("refused", "failed"))
 """Verdicts after which nothing of a message is kept in mind: its id may be put again, as a new message."""
 
 
-class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A run as it is now: its columns for finding it, and its snapshot.
 
     `started`, `input` and `tags` are written when the run is started, and never again.
@@ -56,7 +56,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         return not self.input
 
 
-class EntryRecord(msgspec.Struct, frozen=True, kw_only=True):
+class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of a run's journal: an accepted input and where it led."""
 
     run: str
@@ -79,7 +79,7 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Its place among the entries of all runs; given by `Journal.log`."""
 
 
-class SeenRecord(msgspec.Struct, frozen=True, kw_only=True):
+class SeenRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event id that was accepted by a run, and the verdict a resend gets."""
 
     run: str
@@ -88,7 +88,7 @@ class SeenRecord(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
 
 
-class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
+class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message on its way to a run: put by a client, or by another run's commit.
 
     `(run, id, kind)` is put once, unless it was refused.
@@ -111,7 +111,7 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
     answer: bytes = b""
 
 
-class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A step's attempt that was begun and has not ended; after a crash, what was running."""
 
     run: str
@@ -238,7 +238,7 @@ class NoticeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Given by the journal; the order in which they were written."""
 
 
-class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The verdict on message `number`."""
 
     number: int
@@ -246,7 +246,7 @@ class AnswerRecord(msgspec.Struct, frozen=True, kw_only=True):
     answer: bytes = b""
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One transition, all or nothing. `expected` is the run's `seq` before it; -1: the run must not exist yet.
 
     A change with `run` None only answers messages, notes attempts, items or deliveries, saves progress, or holds and

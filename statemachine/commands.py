@@ -13,7 +13,7 @@ import msgspec
 from statemachine.snapshot import Status
 
 
-class RunStep(msgspec.Struct, frozen=True):
+class RunStep(msgspec.Struct, frozen=True, gc=False):
     """Attempt a step. `key` is stable over attempts, restarts and hosts.
 
     A step with `StepSpec.each` is done for each item that has no outcome yet, each with a key of its own: see
@@ -31,14 +31,14 @@ def item_key(key: str, number: int) -> str:
     return f"{key}:{number}"
 
 
-class CancelStep(msgspec.Struct, frozen=True):
+class CancelStep(msgspec.Struct, frozen=True, gc=False):
     """Cancel the attempt that runs, then report `Stopped` (or its outcome, when it had one after all)."""
 
     step: str
     visit: int
 
 
-class Undo(msgspec.Struct, frozen=True):
+class Undo(msgspec.Struct, frozen=True, gc=False):
     """Attempt the undo of a visit. `undoes` is the key its forward step had.
 
     A step that was done for each of many items is undone one by one, the last first: those that were done or may have
@@ -52,14 +52,14 @@ class Undo(msgspec.Struct, frozen=True):
     undoes: str
 
 
-class SetTimer(msgspec.Struct, frozen=True):
+class SetTimer(msgspec.Struct, frozen=True, gc=False):
     """Report `Elapsed(number)` when `due` (UTC) is past. The snapshot lists it too, for a host that scans."""
 
     number: int
     due: datetime
 
 
-class CancelTimer(msgspec.Struct, frozen=True):
+class CancelTimer(msgspec.Struct, frozen=True, gc=False):
     """Forget a timer."""
 
     number: int

@@ -27,7 +27,7 @@ class Begin(msgspec.Struct, frozen=True, omit_defaults=True, tag="start"):
     priority: int = 0
 
 
-class Received(msgspec.Struct, frozen=True, tag="event"):
+class Received(msgspec.Struct, frozen=True, tag="event", gc=False):
     """An event from outside, or from another run."""
 
     occurrence: Occurrence
@@ -35,7 +35,7 @@ class Received(msgspec.Struct, frozen=True, tag="event"):
     """Acknowledged before it was looked at (inbox, another run): an error in its handling becomes an incident."""
 
 
-class Elapsed(msgspec.Struct, frozen=True, tag="timer"):
+class Elapsed(msgspec.Struct, frozen=True, tag="timer", gc=False):
     """The timer with this number is due."""
 
     timer: int
@@ -49,7 +49,7 @@ class Taken(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Succeeded(msgspec.Struct, frozen=True, omit_defaults=True, tag="succeeded"):
+class Succeeded(msgspec.Struct, frozen=True, omit_defaults=True, tag="succeeded", gc=False):
     """A step's attempt returned. `changed` has the fields it set; `result` what it returned, for steps with `into`.
 
     Of a step that is done for each of many items, `result` is the sequence of what came of them. `items` is how many

@@ -20,7 +20,7 @@ IncidentKind = Literal["step", "pivot", "lost", "crashes", "conflict", "handler"
 OVER: frozenset[Status] = frozenset(("completed", "failed", "cancelled", "killed"))
 
 
-class Occurrence(msgspec.Struct, frozen=True, omit_defaults=True):
+class Occurrence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Something that happened to a run: an event as sent, or one the machine raised itself.
 
     `kind` is SCXML's `_event.type`: external (sent), internal (raised by a function) or platform (done, error, timers).
@@ -41,7 +41,7 @@ class Occurrence(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where it comes from, as W3C `traceparent`."""
 
 
-class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An exception kept whole, as text."""
 
     type: str
@@ -49,7 +49,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
     traceback: str = ""
 
 
-class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
+class Pending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A step whose outcome is awaited.
 
     `attempt` counts from 1; while `waiting`, the retry timer runs and no attempt does.
@@ -70,14 +70,14 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True):
     """Number of the incident this step waits on; 0 for none."""
 
 
-class Stopping(msgspec.Struct, frozen=True):
+class Stopping(msgspec.Struct, frozen=True, gc=False):
     """An attempt of a visit that was left; the host has been asked to cancel it and has not yet said that it ended."""
 
     step: str
     visit: int
 
 
-class Done(msgspec.Struct, frozen=True, omit_defaults=True):
+class Done(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One entry of the undo stack: a step that was done, or may have been."""
 
     step: str
@@ -87,7 +87,7 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     unknown: bool = False
 
 
-class Undoing(msgspec.Struct, frozen=True, omit_defaults=True):
+class Undoing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The undo that is being attempted: always of the top of the stack."""
 
     visit: int
@@ -101,7 +101,7 @@ class Undoing(msgspec.Struct, frozen=True, omit_defaults=True):
 TimerKind = Literal["after", "send", "retry", "undo"]
 
 
-class Timer(msgspec.Struct, frozen=True, omit_defaults=True):
+class Timer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A deadline.
 
     `visit` is the visit (or, for a delayed send, 0) that set it, so a late one is recognised and dropped.
@@ -128,7 +128,7 @@ class Child(msgspec.Struct, frozen=True):
     """Which of the state's invokes."""
 
 
-class Incident(msgspec.Struct, frozen=True, omit_defaults=True):
+class Incident(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Something that needs a person. `number` is unique in the run."""
 
     number: int
@@ -146,7 +146,7 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True):
     """Undo only: the item whose undo failed, where the step is undone item by item."""
 
 
-class Ending(msgspec.Struct, frozen=True, omit_defaults=True):
+class Ending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How the run ends once its undo stack is empty."""
 
     status: Ended
@@ -155,7 +155,7 @@ class Ending(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
 
 
-class Snapshot(msgspec.Struct, Generic[D], frozen=True, omit_defaults=True):
+class Snapshot(msgspec.Struct, Generic[D], frozen=True, omit_defaults=True, gc=False):
     """A run at one point. `states` are the active leaves in document order; `visits` has every active state."""
 
     run: str

@@ -63,7 +63,7 @@ accepted: it was taken. deferred: it waits in the run. unmatched: no transition 
 """
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an input led to. `exited` and `entered` are states in order, for whoever tells the story."""
 
     snapshot: Snapshot[Any]

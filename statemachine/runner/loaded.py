@@ -13,7 +13,7 @@ from statemachine.runner.hosted import Hosted
 from statemachine.snapshot import Snapshot, Status
 
 
-class Loaded(msgspec.Struct, frozen=True, eq=False):
+class Loaded(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A run as it was last committed, or as a draft of this batch has it."""
 
     record: RunRecord

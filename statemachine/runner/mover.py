@@ -48,7 +48,7 @@ Work = Callable[[Any], Change]
 NOT_GIVEN = "its workflow was not given to this runner"
 
 
-class Moved(msgspec.Struct, frozen=True, eq=False):
+class Moved(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A transition that was committed, for whoever performs its commands."""
 
     loaded: Loaded
@@ -290,7 +290,7 @@ class Mover:
         loaded = self.find(run)
         if loaded is None:
             raise NoSuchRun(run, self.journal.name)
-        if self._lags(loaded):
+        if self.behind is not None and self._lags(loaded):
             raise NotRecovered(run)
         if loaded.record.over or loaded.snapshot.definition == loaded.hosted.definition.hash:
             return loaded

@@ -165,7 +165,7 @@ class Sending:
         return NotAccepted(self.run, snapshot.states, name, accepted, refusal(definition, snapshot, name))
 
 
-class Telling(msgspec.Struct, frozen=True, eq=False):
+class Telling(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Tell a run what the runner knows: an outcome, a timer, a stop. Answers the verdict.
 
     `items` is what has come of items by that, for the same commit.

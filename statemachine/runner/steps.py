@@ -225,7 +225,9 @@ class Steps:
         attempt.pulse = behind.pulse
         work = self._begins(snapshot, command, work)
         timeout, deadline = self._patience(step, pending.since)
-        call = Call[Any](key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline, behind=behind)
+        call: Call[Any] = Call(
+            key=command.key, run=snapshot.run, attempt=command.attempt, deadline=deadline, behind=behind
+        )
         if step.kind == "transactional":
             await self._transact(hosted, snapshot.run, command, attempt, lambda there: work.function(base, there, call))
             return
