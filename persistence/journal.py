@@ -215,6 +215,10 @@ class Journal(Protocol):
         """
         ...
 
+    def ended(self, before: int, limit: int) -> list[int]:
+        """When runs that are over were moved last, before `before`, the oldest first."""
+        ...
+
     def size(self) -> tuple[int, int]:
         """Bytes of the data, and of the write-ahead log in use; 0 where there are none."""
         ...

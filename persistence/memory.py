@@ -246,6 +246,11 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
             self._check(epoch)
             return self._store.prune(before, remember, dry=dry)
 
+    def ended(self, before: int, limit: int) -> list[int]:
+        """See `Journal.ended`."""
+        with self._store.lock:
+            return sorted(run.updated for run in self._store.runs.values() if run.over and run.updated < before)[:limit]
+
     def size(self) -> tuple[int, int]:
         """See `Journal.size`; here there is no file."""
         return 0, 0

@@ -63,6 +63,16 @@ class Keeping(OpensJournals):
         assert journal.prune(epoch, 7_001, 9_000, dry=False).forgotten == 1
         assert journal.seen("old", "e1") is None
 
+    def test_what_is_over_is_told_by_its_age(self) -> None:
+        """The oldest first, up to a limit; what is not over, or not so old, is not among it."""
+        journal, epoch = self.owned(
+            start("a", over=True, updated=30), start("b", over=True, updated=10), start("c", updated=5)
+        )
+        journal.commit(epoch, [start("d", over=True, updated=20), start("e", over=True, updated=40)])
+        assert journal.ended(40, 9) == [10, 20, 30]
+        assert journal.ended(40, 2) == [10, 20]
+        assert journal.ended(10, 9) == []
+
     def test_numbers_of_the_log_and_of_messages_are_never_given_twice(self) -> None:
         """Not even when the last ones were pruned."""
         journal, epoch = self.owned(start("a", over=True), start("b", over=True))

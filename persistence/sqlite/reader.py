@@ -148,6 +148,11 @@ class Reader:
         with self._reading() as connection:
             return reading.wanted(connection)
 
+    def ended(self, before: int, limit: int) -> list[int]:
+        """See `Journal.ended`."""
+        with self._reading() as connection:
+            return reading.ended(connection, before, limit)
+
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         """See `Journal.inbox`."""
         with self._reading() as connection:

@@ -193,6 +193,11 @@ def saves(connection: sqlite3.Connection) -> list[tuple[str, int]]:
     return connection.execute(sql.SAVES).fetchall()
 
 
+def ended(connection: sqlite3.Connection, before: int, limit: int) -> list[int]:
+    """See `Journal.ended`."""
+    return [at for (at,) in connection.execute(sql.ENDED, (before, limit)).fetchall()]
+
+
 def notices(connection: sqlite3.Connection, after: int, limit: int) -> list[NoticeRecord]:
     """See `Journal.notices`."""
     return [

@@ -14,6 +14,7 @@ MIGRATIONS = (
     "m007_saved",
     "m008_items",
     "m009_notice",
+    "m010_ended",
 )
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
@@ -182,6 +183,8 @@ PRUNED = (
     "SELECT COUNT(*) FROM statemachine_gone WHERE until < ?",
     "SELECT COUNT(*) FROM statemachine_cache WHERE until < ?",
 )
+
+ENDED = "SELECT updated FROM statemachine_run WHERE over = 1 AND updated < ? ORDER BY updated LIMIT ?"
 
 REMEMBER = f"""
 INSERT OR REPLACE INTO statemachine_gone (run, id, seq, verdict, until)

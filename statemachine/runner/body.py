@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import attrs
@@ -31,6 +32,7 @@ from statemachine.runner.output import Outputs
 from statemachine.runner.reopening import Reopening
 from statemachine.runner.requests import Holding, Reading
 from statemachine.runner.resuming import Resuming
+from statemachine.runner.retaining import Retention
 from statemachine.runner.steps import Steps
 from statemachine.runner.views import Transitioned
 from statemachine.runner.waiting import forget
@@ -64,6 +66,7 @@ class Options:
     limits: Limits
     observer: Observer | None = None
     notify: Mapping[str, OnNotice] = {}
+    retain: timedelta | None = None
 
 
 class Body:
@@ -155,6 +158,8 @@ class Body:
             self._spawn, (self._keep_lease(), self.deadlines.watch(), self.inbox.watch(), self.reopening.watch())
         )
         self._watching += map(self._spawn, (self.resuming.go_on(), self.notices.watch()))
+        if self.options.retain is not None:
+            self._watching.append(self._spawn(Retention(self.writer, self.clock, self.options.retain).watch()))
 
     async def _stand_by(self) -> None:
         while self._open and not self.owner:

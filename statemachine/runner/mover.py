@@ -227,8 +227,11 @@ class Mover:
         if len(self._cache) > REMEMBERED:
             self._cache.popitem(last=False)
 
-    def forget(self) -> None:
-        """Throw away what is in memory; the journal has it."""
+    def forget(self, *, over: bool = False) -> None:
+        """Throw away what is in memory, or of that only the runs that are over; the journal has it."""
+        if over:
+            self._cache = OrderedDict(one for one in self._cache.items() if not one[1].record.over)
+            return
         self._cache.clear()
         self._drafts.clear()
 

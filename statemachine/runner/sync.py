@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -30,6 +31,7 @@ from statemachine.runner.notices import OnNotice, kinds
 from statemachine.runner.noticing import FAILED, INCIDENT
 from statemachine.runner.observing import Observer
 from statemachine.runner.output import BUFFER, Emitted
+from statemachine.runner.retaining import checked
 from statemachine.runner.run import Run
 from statemachine.runner.views import Plain, Receipt, Result, Transitioned
 from statemachine.workflow import Workflow
@@ -66,6 +68,8 @@ class Runner(Looking, Keeping):
             is part of the transition's commit, and is delivered after it until the callback has returned: at least
             once, so it may come again after a crash, with the same `id`.
         on_failed: Likewise for each run that has ended as failed.
+        retain: How long runs that are over are kept: older ones are removed as `prune` does it, in small batches, from
+            time to time, while this runner owns the journal. Without it nothing is removed. A tool removes nothing.
         codec: What seals the payloads in the file and opens them (`persistence.SealedCodec`); without it they are JSON.
         clock: Where time and chance come from; a test gives `VirtualClock`.
 
@@ -100,6 +104,7 @@ class Runner(Looking, Keeping):
         observer: Observer | None = None,
         on_incident: OnNotice | None = None,
         on_failed: OnNotice | None = None,
+        retain: timedelta | None = None,
         codec: SealedCodec | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -116,6 +121,7 @@ class Runner(Looking, Keeping):
             "queue": queue,
             "refuse": refuse,
             "observer": observer,
+            "retain": checked(retain) if perform else None,
             "notify": kinds({INCIDENT: on_incident, FAILED: on_failed}),
             "limits": self._workflows.limits(concurrency or {}, rate or {}),
         }

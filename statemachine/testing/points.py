@@ -71,7 +71,7 @@ UNTOLD = (
 """What a commit without an entry is for."""
 _READS = {
     *("name", "owner", "run", "runs", "count", "entries", "seen", "due", "next_due", "busy", "attempts", "holds"),
-    *("saved", "saves", "backup", "notices", "wanted"),
+    *("saved", "saves", "backup", "notices", "wanted", "ended"),
     *("inbox", "message", "pulse", "live", "cached", "shelves", "log", "size", "close", "renew", "tidy"),
     *("fan", "fans", "given", "items"),
 }

@@ -167,6 +167,8 @@ CREATE INDEX statemachine_run_due ON statemachine_run (due, run, workflow)
 WHERE due IS NOT NULL AND over = 0 AND paused = 0 AND held = ''
 ;
 
+CREATE INDEX statemachine_run_ended ON statemachine_run (updated) WHERE over = 1;
+
 CREATE INDEX statemachine_run_held ON statemachine_run (started) WHERE held <> '';
 
 CREATE INDEX statemachine_run_incident ON statemachine_run (started) WHERE incidents > 0;

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from persistence import SQLiteJournal
 from statemachine import Client
 from statemachine.errors import OpenedBeforeFork
 from statemachine.runner import Plain
@@ -21,6 +22,7 @@ REQUESTS = 20
 @pytest.fixture(name="file")
 def _file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LEAVE_FILE", str(tmp_path / "leave.db"))
+    SQLiteJournal(tmp_path / "leave.db").close()  # a client makes no file, and a worker makes it when it is asked first
     return tmp_path / "leave.db"
 
 

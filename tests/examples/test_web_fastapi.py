@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from examples.web_fastapi import Purchasing
+from persistence import SQLiteJournal
 from statemachine import Client
 from tests.examples.serving import Serving, insist, serving, until
 
@@ -26,6 +27,7 @@ LEASE = 15.0
 def test_the_owner_dies_under_load_and_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
     """Callers repeat what was not answered under the same ids; the journal has each of their events once, in order."""
     file = tmp_path / "purchases.db"
+    SQLiteJournal(file).close()
     with (
         serving("examples.web_fastapi", tmp_path, "--file", str(file)) as server,
         Client(file, [Purchasing()]) as client,
