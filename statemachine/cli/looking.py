@@ -172,6 +172,8 @@ def _head(view: RunView[Any]) -> None:
     for hold in view.held_back:
         out.print(Text(f"held back since {moment(hold.at)}: {hold}", style="red"))
     out.print(Text("data: " + msgspec.json.format(msgspec.json.encode(view.data), indent=2).decode()))
+    for one in view.progress:
+        out.print(Text(f"{one.step}: {one}"))
     for timer in view.timers:
         out.print(Text(f"timer: {timer.event or timer.kind} at {moment(timer.due)}"))
     if view.undo:

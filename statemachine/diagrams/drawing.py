@@ -118,6 +118,8 @@ def _lines(spec: StateSpec, step: StepSpec | None, trace: Trace | None) -> Itera
     if step is not None:
         tries = f", {step.retry.attempts} attempts" if step.retry.attempts > 1 else ""
         yield f"{step.name} ({span(step.timeout)}{tries})"
+        if step.each is not None:
+            yield f"for each of {step.each.rpartition('.')[2].replace('<lambda>', 'its items')}, {step.limit} at once"
         if step.pivot:
             yield "pivot: nothing is undone after it"
         if trace is not None and step.name in trace.pending:

@@ -16,7 +16,7 @@ from statemachine.runner.statistics import Statistics, StepNumbers, Waiting
 from statemachine.runner.story import Attempt, Story, StoryLine
 from statemachine.runner.sync import Client, Runner
 from statemachine.runner.verify import Verified
-from statemachine.runner.views import Entry, Plain, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.runner.views import Entry, Plain, Progress, Receipt, Result, RunSummary, RunView, Transitioned
 
 __all__ = [
     "AsyncRun",
@@ -33,6 +33,7 @@ __all__ = [
     "Notice",
     "Observer",
     "Plain",
+    "Progress",
     "Receipt",
     "Result",
     "Run",

@@ -50,12 +50,12 @@ class AsyncLooking:
         record = await self.record(run)
         if plain and record.erased:
             return RunView[Any].of(record, bare(record))
-        holds = await self._body.io(self._body.journal.holds)
+        holds, counts = await self._body.io(lambda: (self._body.journal.holds(), self._body.journal.fans(run)))
         if plain:
             raw = opened(record.snapshot, f"Run {run!r} of journal {self._body.journal.name!r}")
-            return RunView[Any].of(record, msgspec.json.decode(raw, type=Snapshot[Any]), holds)
+            return RunView[Any].of(record, msgspec.json.decode(raw, type=Snapshot[Any]), holds, counts)
         hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(record, Loaded.of(record, hosted).snapshot, holds)
+        return RunView[Any].of(record, Loaded.of(record, hosted).snapshot, holds, counts)
 
     async def record(self, run: str) -> RunRecord:
         """What the journal has of a run. Raises NoSuchRun."""

@@ -8,7 +8,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from persistence import EntryRecord, HoldRecord, RunRecord
+from persistence import EntryRecord, FanCount, HoldRecord, RunRecord
+from statemachine.runner import fans
 from statemachine.runner.clock import from_micros
 from statemachine.runner.halting import Hold
 from statemachine.runner.holds import EVERYTHING
@@ -61,6 +62,48 @@ class RunSummary:
 
 
 @attrs.frozen
+class Progress:
+    """How far a step is that is done for each of many items. What it counts was recorded by then.
+
+    Attributes:
+        step: The step.
+        visit: The visit it belongs to; a state that is entered again has another.
+        total: How many items there are.
+        done: How many were done.
+        failed: How many have failed for good.
+        again: How many have failed, and are tried again.
+        undone: How many were undone.
+    """
+
+    step: str
+    visit: int
+    total: int
+    done: int
+    failed: int
+    again: int
+    undone: int
+
+    @classmethod
+    def of(cls, count: FanCount) -> Progress:
+        """From what the journal counts."""
+        forward, fan = count.forward, count.fan
+        return cls(
+            step=fan.step,
+            visit=fan.visit,
+            total=fan.total,
+            done=forward.get(fans.DONE, 0),
+            failed=sum(forward.get(state, 0) for state in (fans.FAILED, fans.REFUSED, fans.UNRECORDED)),
+            again=forward.get(fans.WAITING, 0),
+            undone=count.back.get(fans.DONE, 0),
+        )
+
+    def __str__(self) -> str:
+        said = [f"{self.done} of {self.total} done"]
+        counts = ((self.failed, "failed"), (self.again, "tried again"), (self.undone, "undone"))
+        return ", ".join([*said, *(f"{number} {word}" for number, word in counts if number)])
+
+
+@attrs.frozen
 class RunView(Generic[D]):
     """A run, whole, as it was when it was read."""
 
@@ -91,11 +134,19 @@ class RunView(Generic[D]):
     updated: datetime
     held_back: tuple[Hold, ...] = ()
     """What a person holds back of it: its workflow, or a step that it waits for."""
+    progress: tuple[Progress, ...] = ()
+    """Of its steps that are done for each of many items, in the order of their visits."""
     erased: bool = False
     """Its payloads were blanked: its data is None, and its journal has lines without bodies."""
 
     @classmethod
-    def of(cls, record: RunRecord, snapshot: Snapshot[Any], holds: Sequence[HoldRecord] = ()) -> RunView[Any]:
+    def of(
+        cls,
+        record: RunRecord,
+        snapshot: Snapshot[Any],
+        holds: Sequence[HoldRecord] = (),
+        counts: Sequence[FanCount] = (),
+    ) -> RunView[Any]:
         """From a run's record and its snapshot, decoded."""
         names = {EVERYTHING, record.workflow, snapshot.workflow}
         steps = {"", *(pending.step for pending in snapshot.pending)}
@@ -124,6 +175,7 @@ class RunView(Generic[D]):
             started=from_micros(record.started),
             updated=from_micros(record.updated),
             held_back=tuple(map(Hold.of, stands)),
+            progress=tuple(map(Progress.of, counts)),
             erased=record.erased,
         )
 

@@ -22,10 +22,9 @@ PUBLIC: dict[str, str] = {
         joined on on_entry on_exit redacted step transaction waive
     """,
     "statemachine.runner": """
-        AsyncRun AsyncRunner Attempt Client Clock Committed Emitted Entry Health Hold ItemOutcome Notice Observer Plain
-        Receipt Result Run RunSummary RunView Runner Statistics StepNumbers Story StoryLine SystemClock Transitioned
-        Verified
-        Waiting to_plain
+        AsyncRun AsyncRunner Attempt Client Clock Committed Emitted Entry Health Hold ItemOutcome Notice
+        Observer Plain Progress Receipt Result Run RunSummary RunView Runner Statistics StepNumbers Story
+        StoryLine SystemClock Transitioned Verified Waiting to_plain
     """,
     "statemachine.diagrams": """
         Diagram NoGraphvizError diagram

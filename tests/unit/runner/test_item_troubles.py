@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from persistence import Change, MemoryJournal
-from statemachine import NotOver, Runner
+from statemachine import NotOver, Runner, diagram
+from statemachine.runner import Progress
 from statemachine.testing import Harness, VirtualClock, every_crash
 from tests.unit.runner.fanning import Archive, Discard, Gathering, Keep, Load, Shelf
 
@@ -138,6 +139,24 @@ def test_deaths_that_no_item_is_to_blame_for_are_no_incident() -> None:
         assert desk.finish().state == ("stored",)
         assert len(desk.deaths) > 10
         assert len(shelf.held) == 60
+
+
+def test_how_far_it_is_is_seen() -> None:
+    """While it waits, when it is done, and when it is undone."""
+    shelf = Shelf(trouble=failing("d3", until=2))
+    with Harness(Gathering(shelf)) as desk:
+        desk.start(Load(MANY))
+        assert desk.look().progress == (Progress("store", 1, 12, 11, 0, 1, 0),)
+        assert str(desk.look().progress[0]) == "11 of 12 done, 1 tried again"
+        desk.advance(10)
+        desk.send(Discard())
+        assert [str(one) for one in desk.look().progress] == ["12 of 12 done, 12 undone"]
+
+
+def test_a_diagram_marks_it() -> None:
+    """With what it is done for, and how many at once."""
+    words = diagram(Archive).mermaid.replace("<br/>", " ")
+    assert "for each of documents, 4 at once" in words
 
 
 def test_a_paused_run_begins_no_item_and_goes_on_when_it_is_resumed() -> None:
