@@ -99,6 +99,7 @@ def test_a_wrong_key_holds_what_it_cannot_open_and_nothing_else(tmp_path: Path, 
 def test_a_message_that_nobody_here_can_open_waits(tmp_path: Path, world: World) -> None:
     """It was acknowledged, so it is not refused for a key that its owner lacks."""
     path = tmp_path / "app.db"
+    SQLiteJournal(path).close()
     with Client(path, [Shop(world)], codec=codec(TWO)) as client:
         client.start(Shop, Order("book"), id="o-1")
     with Runner(path, [Shop(world)], codec=codec(ONE)) as runner:
