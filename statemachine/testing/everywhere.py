@@ -86,7 +86,8 @@ def every_crash(
 def _live(harness: Harness[W], scenario: Callable[[Harness[W]], object]) -> tuple[End, list[str]]:
     with harness:
         gave = scenario(harness)
-        views = [harness.look(run) for run in harness.runs]
+        harness.settle()
+        views = [harness.look(run) for run in harness.all_runs()]
         runs = {view.id: (view.status, view.state, view.data, view.error and view.error.type) for view in views}
         return End(runs, gave), harness.passed
 
@@ -99,9 +100,9 @@ def _try(harness: Harness[W], scenario: Callable[[Harness[W]], object], crash: c
     if not harness.deaths:
         return [f"  {crash!r}: it was not passed again; the scenario is not the same each time"]
     different = [
-        f"run {run!r} came to {end.runs.get(run)}, not to {quiet.runs[run]}"
-        for run in quiet.runs
-        if end.runs.get(run) != quiet.runs[run]
+        f"run {run!r} came to {end.runs.get(run)}, not to {quiet.runs.get(run)}"
+        for run in sorted(quiet.runs | end.runs)
+        if end.runs.get(run) != quiet.runs.get(run)
     ]
     if end.gave != quiet.gave:
         different.append(f"the scenario gave {end.gave!r}, not {quiet.gave!r}")

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from persistence import Journal, MemoryJournal, SQLiteJournal
+from persistence import Journal, MemoryJournal, Query, SQLiteJournal
 from statemachine.definition import Definition
 from statemachine.errors import NotOver, RefusedVerb
 from statemachine.events import Event
@@ -268,6 +268,10 @@ class Harness(Generic[W]):
                 return Result(view.status, view.state, view.data, view.error)
             if self.advance_to_next() is None:
                 raise NotOver(view.id, view.status, view.state, 0.0)
+
+    def all_runs(self) -> list[str]:
+        """The ids of all runs in the journal at rest, those that were started otherwise, too."""
+        return self._do(lambda _runner: [one.run for one in self._journal.runs(Query(limit=1_000_000))])
 
     def look(self, run: str | None = None) -> RunView[Any]:
         """A run as it is at rest; the last one started when not said."""

@@ -151,4 +151,4 @@ def whole(what: str, times: int, trial: Callable[[Path], Iterator[str]]) -> Row:
     """A row of one trial in which something happens so many times."""
     with tempfile.TemporaryDirectory() as folder:
         faults = list(trial(Path(folder)))
-    return Row(what, times, len(faults), faults[0] if faults else "")
+    return Row(what, times, len(faults), faults[0] if faults else "", "faults")

@@ -103,7 +103,7 @@ def gather(scale: Scale, seed: int) -> Section:
 def _rows(fought: list[Campaign]) -> Iterator[Row]:
     kills, clients, running = (sum(getattr(one, name) for one in fought) for name in ("kills", "clients", "running"))
     note = f"{len(fought)} days; {running:,} times a step or undo was under way; {clients} kills of the people"
-    yield Row("SIGKILLs of the worker", kills, sum(bool(one.faults) for one in fought), note)
+    yield Row("SIGKILLs of the worker", kills, sum(bool(one.faults) for one in fought), note, "days")
     for promise, what in PROMISES.items():
         broken = [said for one in fought for broken, said in one.faults if broken == promise]
         for said in broken:

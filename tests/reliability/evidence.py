@@ -15,13 +15,15 @@ Scale = Literal["short", "full"]
 
 @attrs.frozen
 class Row:
-    """One thing that was tried `tried` times; `lost` counts the times in which a promise did not hold."""
+    """One thing that was tried `tried` times; `lost` counts those in which a promise did not hold."""
 
     what: str
     tried: int
     lost: int
     note: str = ""
     """What more is to be known; where something was lost, the first case of it and how to repeat it."""
+    lost_of: str = ""
+    """What `lost` counts, where that is not what `tried` counts: whole campaigns, rounds, faults found."""
 
 
 @attrs.frozen

@@ -175,7 +175,7 @@ def _rows(fought: list[Campaign]) -> Iterator[Row]:
         sum(getattr(campaign, name) for campaign in fought) for name in ("kills", "clients", "running")
     )
     note = f"{len(fought)} campaigns; {running:,} times a step or undo was under way; {clients} kills of the client"
-    yield Row("SIGKILLs of the runner", kills, bad, note)
+    yield Row("SIGKILLs of the runner", kills, bad, note, "campaigns")
     for promise, what in PROMISES.items():
         broken = [fault for campaign in fought for fault in campaign.faults if fault.promise == promise]
         for fault in broken:

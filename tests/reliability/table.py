@@ -13,10 +13,10 @@ from tests.reliability.evidence import Row, Section
 HEAD = """# What was tried, and what was lost
 
 Written by `make reliability`; not by hand. *Tried* counts trials, or what a promise was checked of; *lost* counts those
-for which it did not hold: something acknowledged was missing, a recorded step ran again, an effect was done twice where
-it must not be, or a run ended otherwise than it does undisturbed. What holds is judged by a ledger outside the
-database, fsynced line by line. The same trials again: `make reliability SEED={seed}`. A short slice of every section is
-part of `make test`.
+for which it did not hold, or what it names: something acknowledged was missing, a recorded step ran again, an effect
+was done twice where it must not be, or a run ended otherwise than it does undisturbed. What holds is judged by a ledger
+outside the database, fsynced line by line. The same trials again: `make reliability SEED={seed}`. A short slice of each
+section is part of `make test`.
 """
 
 
@@ -44,7 +44,7 @@ def _own() -> str:
 
 
 def _section(section: Section) -> list[str]:
-    rows = [(row.what, f"{row.tried:,}", f"{row.lost:,}", row.note) for row in section.rows]
+    rows = [(row.what, f"{row.tried:,}", f"{row.lost:,} {row.lost_of}".rstrip(), row.note) for row in section.rows]
     total = Row("*in all*", sum(row.tried for row in section.rows), sum(row.lost for row in section.rows))
     rows.append((total.what, f"{total.tried:,}", f"{total.lost:,}", f"{section.seconds:.0f} s"))
     return ["", f"## {section.title}", "", *_table(("what", "tried", "lost", "note"), rows)]

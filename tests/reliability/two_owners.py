@@ -228,4 +228,4 @@ def _row(what: str, played: list[Round], count: int) -> Row:
     for one in bad:
         sys.stderr.write(f"{what}: {'; '.join(one.faults)}\n")
     note = "; ".join(bad[0].faults)[-200:] if bad else said
-    return Row(what, sum(one.tried for one in played), len(bad), note)
+    return Row(what, sum(one.tried for one in played), len(bad), note, "rounds")

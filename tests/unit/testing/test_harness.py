@@ -144,6 +144,22 @@ def test_every_crash_comes_to_the_same_end() -> None:
     assert trial.end.runs["run-1"][:2] == ("completed", ("undone",))
 
 
+def test_every_run_is_compared_however_it_was_started() -> None:
+    """Also one that the harness did not start: its end is in the trial."""
+
+    def two(desk: Harness[Booking]) -> object:
+        desk.start(Trip("ada"))
+        if "aside" not in desk.all_runs():
+            desk.runner.start(Booking, Trip("grace"), id="aside")
+        desk.finish("run-1")
+        return None
+
+    with Harness(Booking(Hotel())) as desk:
+        two(desk)
+        assert sorted(desk.all_runs()) == ["aside", "run-1"]
+        assert desk.runs == ["run-1"]
+
+
 def test_every_crash_finds_what_is_not_idempotent() -> None:
     """It says at which deaths the end was another, and what it was."""
 
