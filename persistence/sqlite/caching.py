@@ -22,6 +22,7 @@ CREATE TABLE statemachine_cache (                -- results of steps, for other 
 )
 """
 INDEX = "CREATE INDEX statemachine_cache_run ON statemachine_cache (run)"
+UNTIL = "CREATE INDEX statemachine_cache_until ON statemachine_cache (until)"
 
 _LAST = "SELECT number, below + length(value) FROM statemachine_cache WHERE shelf = ? ORDER BY number DESC LIMIT 1"
 

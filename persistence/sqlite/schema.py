@@ -15,7 +15,7 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
-from persistence.sqlite.caching import INDEX, TABLE
+from persistence.sqlite.caching import INDEX, TABLE, UNTIL
 from persistence.sqlite.sql import MIGRATION_SET
 
 migrations = Migrations(MIGRATION_SET)
@@ -313,6 +313,11 @@ def _notice(db: Database) -> None:
 @migrations(name="m010_ended")
 def _ended(db: Database) -> None:
     db.conn.execute(ENDED)
+
+
+@migrations(name="m011_cache_until")
+def _cache_until(db: Database) -> None:
+    db.conn.execute(UNTIL)
 
 
 def apply(connection: sqlite3.Connection) -> None:

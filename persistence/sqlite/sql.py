@@ -15,6 +15,7 @@ MIGRATIONS = (
     "m008_items",
     "m009_notice",
     "m010_ended",
+    "m011_cache_until",
 )
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 

@@ -24,6 +24,8 @@ CREATE TABLE statemachine_cache (                -- results of steps, for other 
 
 CREATE INDEX statemachine_cache_run ON statemachine_cache (run);
 
+CREATE INDEX statemachine_cache_until ON statemachine_cache (until);
+
 CREATE TABLE statemachine_entry (
         id INTEGER PRIMARY KEY,
         run_id INTEGER NOT NULL,
