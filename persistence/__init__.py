@@ -45,7 +45,7 @@ from persistence.records import (
     ShelfRecord,
 )
 from persistence.sealed import SealedCodec, beneath, opened, sealed
-from persistence.sqlite import SQLiteJournal, examine, wal_reset_race
+from persistence.sqlite import SQLiteJournal, examine, restore, wal_reset_race
 
 __all__ = [
     "AnswerRecord",
@@ -94,6 +94,7 @@ __all__ = [
     "beneath",
     "examine",
     "opened",
+    "restore",
     "sealed",
     "wal_reset_race",
 ]

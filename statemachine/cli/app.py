@@ -6,10 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from statemachine.cli.backing import backup, restore, uncertain
 from statemachine.cli.definitions import check, diagram
 from statemachine.cli.frame import Sentences
 from statemachine.cli.holding import hold, release
-from statemachine.cli.keeping import backup, erase, export, prune, verify
+from statemachine.cli.keeping import erase, export, prune, verify
 from statemachine.cli.looking import runs, show, tail
 from statemachine.cli.numbers import doctor, health, stats
 from statemachine.cli.serving import serve
@@ -63,6 +64,8 @@ for one in (
     prune,
     erase,
     backup,
+    restore,
+    uncertain,
     stats,
     health,
     doctor,

@@ -127,17 +127,3 @@ def erase(file: Path, *, run: str, actor: str, reason: str, yes: bool, places: t
     with changing(file, places) as runner:
         runner.erase(run, actor=actor, reason=reason)
     click.echo(f"Run {run} is erased. Backups and copies of {file} that were made before still have it.")
-
-
-@click.command()
-@FILE
-@click.argument("to", type=click.Path(dir_okay=False, path_type=Path))
-def backup(file: Path, *, to: Path) -> None:
-    """Copy FILE to a new file TO while it is in use: whole, as of one moment, and on the disk when this ends."""
-    with looking(file) as client, progress("backup", 1) as bar:
-
-        def told(copied: int, total: int) -> None:
-            bar.update(bar.task_ids[0], completed=copied, total=total)
-
-        client.backup(to, progress=told)
-    click.echo(f"{to}: {to.stat().st_size:,} bytes. `statemachine restore {to} FILE` opens it again, held.")

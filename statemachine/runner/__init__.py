@@ -11,6 +11,7 @@ from statemachine.runner.observing import Committed, ItemOutcome, Observer
 from statemachine.runner.operations import Health
 from statemachine.runner.output import Emitted
 from statemachine.runner.plainly import to_plain
+from statemachine.runner.restoring import Uncertain, restore
 from statemachine.runner.run import Run
 from statemachine.runner.statistics import Statistics, StepNumbers, Waiting
 from statemachine.runner.story import Attempt, Story, StoryLine
@@ -46,7 +47,9 @@ __all__ = [
     "StoryLine",
     "SystemClock",
     "Transitioned",
+    "Uncertain",
     "Verified",
     "Waiting",
+    "restore",
     "to_plain",
 ]

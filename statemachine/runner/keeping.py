@@ -18,6 +18,7 @@ from statemachine.runner.holds import EVERYTHING
 from statemachine.runner.operations import REMEMBER, PruneBody, Pruning
 from statemachine.runner.post import PATIENCE, Post
 from statemachine.runner.recording import Asked
+from statemachine.runner.restoring import Uncertain, uncertain
 from statemachine.steps import Bindable
 from statemachine.workflow import Workflow
 
@@ -160,6 +161,12 @@ class AsyncKeeping:
         self._body.check()
         await asyncio.to_thread(self._body.journal.backup, Path(to), progress)
 
+    async def uncertain(self) -> tuple[Uncertain, ...]:
+        """The steps and undos that were asked for and have no outcome: after `restore`, what to look at first."""
+        self._body.check()
+        body = self._body
+        return await asyncio.to_thread(lambda: tuple(uncertain(body.journal, body.workflows)))
+
 
 class Keeping(ABC):
     """The part of `Runner` that keeps its journal: the async one, waited for."""
@@ -212,3 +219,7 @@ class Keeping(ABC):
     def backup(self, to: str | Path, *, progress: Callable[[int, int], object] | None = None) -> None:
         """See `AsyncRunner.backup`."""
         self.wait(self.face.backup(to, progress=progress))
+
+    def uncertain(self) -> tuple[Uncertain, ...]:
+        """See `AsyncRunner.uncertain`."""
+        return self.wait(self.face.uncertain())

@@ -35,7 +35,7 @@ SUSPECT = suspects.SUSPECT
 GUILTY = 3
 """Deaths after which a step becomes an incident."""
 PAGE = 500
-_MARK = ""
+MARK = ""
 EVERYTHING = "*"
 
 
@@ -70,7 +70,7 @@ class Recovery:
         self._holds = Holds()
         self._holds.load(mover.journal)
         self._known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
-        self._mark = self._known.pop((_MARK, 0), None)
+        self._mark = self._known.pop((MARK, 0), None)
         for run, visit in self._known:
             mover.crashed.setdefault(run, set()).add(visit)
         everything = self._mark is not None and self._mark.step == EVERYTHING
@@ -264,7 +264,7 @@ class Marking:
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
         if self.what is None:
-            plan.changes.append(Change(ended=((_MARK, 0),)))
+            plan.changes.append(Change(ended=((MARK, 0),)))
         else:
             plan.changes.append(Change(begun=(_mark(mover, self.what),)))
 
@@ -275,7 +275,7 @@ def alone(run: str, visit: int) -> Marking:
 
 
 def _mark(mover: Mover, what: str) -> AttemptRecord:
-    return AttemptRecord(run=_MARK, visit=0, step=what, epoch=mover.epoch)
+    return AttemptRecord(run=MARK, visit=0, step=what, epoch=mover.epoch)
 
 
 def _name(run: str, visit: int) -> str:

@@ -24,7 +24,7 @@ PUBLIC: dict[str, str] = {
     "statemachine.runner": """
         AsyncRun AsyncRunner Attempt Client Clock Committed Emitted Entry Health Hold ItemOutcome Notice
         Observer Plain Progress Receipt Result Run RunSummary RunView Runner Statistics StepNumbers Story
-        StoryLine SystemClock Transitioned Verified Waiting to_plain
+        StoryLine SystemClock Transitioned Uncertain Verified Waiting restore to_plain
     """,
     "statemachine.diagrams": """
         Diagram NoGraphvizError diagram
@@ -44,7 +44,7 @@ PUBLIC: dict[str, str] = {
         EntryRecord FanCount FanRecord Fenced Foreign Forked GivenRecord HoldRecord ItemRecord Journal
         JournalError LiveGroup MemoryJournal MessageRecord NewerSchema NoJournal NotStorable NoticeRecord Owned Pruned
         Query RunRecord SQLiteJournal SavedRecord Sealed SealedCodec SeenRecord ShelfRecord Stale Unsuitable Unwritable
-        Work WrongConnection beneath examine opened sealed wal_reset_race
+        Work WrongConnection beneath examine opened restore sealed wal_reset_race
     """,
 }
 
