@@ -57,7 +57,8 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
         beside: MemoryJournal | None = None,
         clock: Callable[[], float] = time.monotonic,  # noqa: TID251 - a lease lasts in real time, whatever a run's clock says
     ) -> None:
-        self._store: Store = beside._store if beside else Store()  # noqa: SLF001 - its own kind
+        # One store keeps all that each of the bases asks of it.
+        self._store: Store = beside._store if beside else Store()  # noqa: SLF001 - its own kind  # pyright: ignore[reportIncompatibleVariableOverride]
         self._name = beside.name if beside else name
         self._clock = clock
         self._epoch = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,8 @@ def test_nothing_is_removed_without_it_by_a_tool_or_while_everything_is_held() -
         runner.hold(None)
         clock.advance(2 * DAY)
         sell_nothing = runner.count()
-    for options in ({}, {"retain": DAY, "perform": False}, {"retain": DAY}):
+    different: list[dict[str, Any]] = [{}, {"retain": DAY, "perform": False}, {"retain": DAY}]
+    for options in different:
         with Runner(MemoryJournal(beside=journal), [Shop(World())], clock=clock, **options) as runner:
             clock.advance(timedelta(hours=2))
             assert runner.count() == sell_nothing
