@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -44,6 +44,10 @@ class Behind(Protocol):
         """See `Call.beat`."""
         ...
 
+    def perform(self, function: Callable[..., Any], data: Any, call: Call[Any]) -> Any:
+        """Call a step that is to have a process of its own, there or here."""
+        ...
+
 
 class Done:
     """What is to be awaited and has happened already."""
@@ -71,6 +75,10 @@ class Alone:
 
     def beat(self) -> None:
         """See `Call.beat`."""
+
+    def perform(self, function: Callable[..., Any], data: Any, call: Call[Any]) -> Any:
+        """Here."""
+        return function(data, call)
 
 
 @attrs.frozen
@@ -131,3 +139,12 @@ class Call(Generic[S_contra]):
     def emitted(self) -> Sequence[Any]:
         """What was given out, as JSON values, where the call was made for a test; empty in a run."""
         return self._behind.emitted
+
+
+def elsewhere(function: Callable[..., Any]) -> Callable[[Any, Call[Any]], Any]:
+    """A step that is called where what stands behind its call has it done."""
+
+    def work(data: Any, call: Call[Any]) -> Any:
+        return call._behind.perform(function, data, call)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- its own module
+
+    return work

@@ -324,6 +324,7 @@ class _Compiler:
             timeout=work.timeout,
             overall=work.overall,
             heartbeat=work.heartbeat,
+            process=self.functions.process(work, self.cls),
             pivot=work.pivot,
             errors=tuple(self._exceptions(work, source)),
             failed=work.failed is not None,

@@ -152,6 +152,8 @@ class StepSpec:
     """Seconds from entry, over all attempts."""
     heartbeat: float | None = None
     """Seconds without a sign of life after which an attempt counts as failed."""
+    process: str = ""
+    """Where a process of its own finds the workflow, `module:name`; empty: it has none."""
     pivot: bool = False
     errors: tuple[str, ...] = ()
     """Declared exceptions, keys of `Code.exceptions`; the arm of the n-th is the event `error.step.<name>.<n>`."""

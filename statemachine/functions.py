@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
 from statemachine.cache import Cache
+from statemachine.calls import elsewhere
 from statemachine.definition import CacheSpec, Function
 from statemachine.errors import BrokenStep
 from statemachine.signatures import Bound, Reader
 from statemachine.steps import Work, seconds
-from statemachine.storable import check_type
+from statemachine.storable import check_type, say
 
 
 class Functions:
@@ -84,6 +86,29 @@ class Functions:
         if kind is not None:
             check_type(self.reader.workflow, kind, f"what {function.__name__} saves")
         return kind
+
+    def process(self, work: Work, cls: type) -> str:
+        """Where a process of its own finds the workflow of a step that is to have one; empty for others.
+
+        Raises BrokenStep.
+        """
+        function = cast("Callable[..., Any]", work.function)
+        if work.process is False:
+            return ""
+        maker: Any = cls if work.process is True else work.process
+        reason = ""
+        if inspect.iscoroutinefunction(function):
+            reason = "is async; one in a process of its own has that for itself, so drop async"
+        elif work.each is not None:
+            reason = "has each=; give the items of one process as its data"
+        elif not callable(maker) or "<" in getattr(maker, "__qualname__", "<"):
+            reason = f"another process cannot import {say(maker)}; define it at the top of a module"
+        if reason:
+            raise BrokenStep(self.reader.workflow, None, f"{function.__name__} has process= and {reason}", work.place)
+        name = self._names["step", id(function)]
+        bound = self.bound[name]
+        self.bound[name] = lambda owner: elsewhere(bound(owner))
+        return f"{maker.__module__}:{maker.__qualname__}"
 
     def _add(self, role: str, function: Callable[..., Any], bound: Bound) -> str:
         known = self._names.get((role, id(function)))

@@ -23,6 +23,7 @@ _TUNING = {
     "heartbeat",
     "limit",
     "overall",
+    "process",
     "retry",
     "tables",
     "timeout",

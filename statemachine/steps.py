@@ -36,6 +36,7 @@ class Work:
     timeout: float = DEFAULT_TIMEOUT
     overall: float | None = None
     heartbeat: float | None = None
+    process: bool | Callable[[], Any] = False
     pivot: bool
     once: bool = False
     transactional: bool = False
@@ -226,6 +227,7 @@ class Options(TypedDict, total=False):
     timeout: float | timedelta
     overall: float | timedelta | None
     heartbeat: float | timedelta | None
+    process: bool | Callable[[], object]
     pivot: bool
     once: bool
     effect: bool
@@ -308,6 +310,7 @@ def step(
     timeout: float | timedelta = DEFAULT_TIMEOUT,
     overall: float | timedelta | None = None,
     heartbeat: float | timedelta | None = None,
+    process: bool | Callable[[], object] = False,
     pivot: bool = False,
     once: bool = False,
     effect: bool = True,
@@ -330,6 +333,8 @@ def step(
         timeout: Seconds for one attempt; five minutes by default.
         overall: Seconds from entering the state, over all attempts.
         heartbeat: Seconds without `call.beat()`, `save` or `emit` after which an attempt has failed.
+        process: Run it, sync, in a process of its own, which can be killed and may die. True: there the workflow is
+            without its collaborators; else what makes the workflow there, a function at the top of a module.
         pivot: After its success nothing is undone any more.
         once: Run it at most once: found started after a crash, it is an incident.
         effect: False says that there is nothing to undo.
@@ -349,6 +354,7 @@ def step(
         timeout=seconds(timeout),
         overall=None if overall is None else seconds(overall),
         heartbeat=None if heartbeat is None else seconds(heartbeat),
+        process=process,
         pivot=pivot,
         once=once,
         into=into,

@@ -37,6 +37,8 @@ class Attempt:
     """Why it was cancelled: its time was over."""
     pulse: Pulse | None = None
     """Where it must give signs of life."""
+    kill: Callable[[], None] | None = None
+    """Ends its process, where it has one of its own."""
     told: bool = False
     """Its run was told what came of it."""
     priority: int = 0
@@ -72,11 +74,16 @@ class Attempt:
     def stop(self) -> None:
         """Cancel it for good."""
         self.stopped = True
-        self.task.cancel()
+        self._cancel()
 
     def expire(self, why: Exception) -> None:
         """Cancel it because its time is over."""
         self.expired = why
+        self._cancel()
+
+    def _cancel(self) -> None:
+        if self.kill is not None:
+            self.kill()
         self.task.cancel()
 
 

@@ -7,6 +7,7 @@ import logging
 from statemachine.commands import RunStep
 from statemachine.inputs import Failed
 from statemachine.runner.attempts import failure_told
+from statemachine.runner.children import RaisedThere
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.logs import fields
 
@@ -29,21 +30,24 @@ def failed(
     step = hosted.steps[command.step].spec
     exceptions = hosted.definition.code.exceptions
     arm = next((n for n, name in enumerate(step.errors) if isinstance(error, exceptions[name])), None)
+    final, failure = isinstance(error, step.retry.never), failure_told(error)
+    if isinstance(error, RaisedThere):
+        arm, final, failure = error.raised.arm, error.raised.final, error.raised.failure
     if arm is None:
         log.warning(
             "Step %s of run %s failed at attempt %d: %s",
             step.name,
             run,
             command.attempt,
-            type(error).__qualname__,
+            failure.type,
             extra=fields(hosted.definition.name, run, step.name, command.attempt),
         )
     return Failed(
         step=step.name,
         visit=command.visit,
-        failure=failure_told(error),
+        failure=failure,
         chance=chance,
         arm=arm,
-        final=isinstance(error, step.retry.never),
+        final=final,
         effect=effect,
     )

@@ -18,6 +18,7 @@ from statemachine.data import overlay
 from statemachine.definition import Definition, StepSpec
 from statemachine.errors import UndeclaredEvent, UnknownWorkflow
 from statemachine.runner.line import Limits
+from statemachine.runner.piping import check_maker
 from statemachine.runner.shelves import Shelf
 from statemachine.runner.stored import Stored
 from statemachine.snapshot import Snapshot
@@ -59,6 +60,8 @@ class HostedStep:
     @classmethod
     def of(cls, definition: Definition, spec: StepSpec) -> HostedStep:
         """A step of a definition that is bound."""
+        if spec.process:
+            check_maker(spec.process, spec.name)
         undo = None if spec.undo is None else Work.of(definition, spec.undo.function)
         return cls(spec, Work.of(definition, spec.function), undo, Shelf.of(definition, spec))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from statemachine.definition import StepSpec
 from statemachine.runner.attempts import Attempt, StepCancelled, StepTimeout, contained_later
+from statemachine.runner.children import ChildKilled
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Work
 from statemachine.runner.logs import fields
@@ -62,10 +63,11 @@ class Performing:
             attempt.thread = self._threads.submit(work.function, *arguments)
             return await asyncio.shield(attempt.thread)
         except asyncio.CancelledError as error:
-            if attempt.stopped and attempt.thread is not None:
+            if (attempt.stopped or attempt.kill is not None) and attempt.thread is not None:
                 await self._outlast(attempt.thread)
             if attempt.thread is not None and attempt.thread.done():
-                return attempt.thread.result()
+                with suppress(ChildKilled):  # from here, and why is known
+                    return attempt.thread.result()
             if attempt.stopped:
                 raise
             raise attempt.expired or StepCancelled(error) from error

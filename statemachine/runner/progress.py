@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Awaitable, Generator, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any
 
 import attrs
 
 from persistence import Change, SavedRecord
-from statemachine.calls import Done
+from statemachine.calls import Call, Done
 from statemachine.commands import RunStep, Undo
 from statemachine.errors import CannotSave, RunnerClosed
+from statemachine.runner.children import Child
 from statemachine.runner.clock import Clock, to_micros
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.mover import Mover, Plan
 from statemachine.runner.output import Emitted, Outputs
+from statemachine.runner.piping import Task, Unreturned
 from statemachine.runner.pulse import Pulse
 from statemachine.runner.requests import Reading
 from statemachine.runner.writer import Writer
+
+_CLOSES = "it closes while a step saves"
 
 
 class Heard:
@@ -56,6 +61,13 @@ class Heard:
         command = self._command
         self._outputs.tell(Emitted(self._run, command.step, command.visit, command.attempt, value))
 
+    def perform(self, function: Callable[..., Any], data: Any, call: Call[Any]) -> Any:
+        """Here."""
+        return function(data, call)
+
+    def kill(self) -> None:
+        """End its process, where it has one of its own."""
+
     def save(self, value: Any) -> Awaitable[None]:  # noqa: ARG002 -- nothing is saved, whatever it is
         """See `Call.save`."""
         raise CannotSave(self._run, self._command.step, f"{self._what} saves nothing while it works")
@@ -81,6 +93,10 @@ class Progress(Heard):
         self._hosted = hosted
         self._loop = asyncio.get_running_loop()
         self._asked: _Asked | None = None
+        self._spec = hosted.steps[command.step].spec
+        self._starting = threading.Lock()
+        self._child: Child | None = None
+        self._killed = False
         self.saved = saved
 
     def save(self, value: Any) -> Awaitable[None]:
@@ -93,7 +109,12 @@ class Progress(Heard):
         if self._asked is not None and not self._asked.awaited:
             raise CannotSave(self._run, step, "what it saved before was not awaited; write `await call.save(…)`")
         raw = self._hosted.stored.saved(self._run, step, value)
-        saving = asyncio.run_coroutine_threadsafe(self._save(raw, value), self._loop)
+        work = self._save(raw, value)
+        try:
+            saving = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError:  # its loop is closed
+            work.close()
+            raise RunnerClosed(_CLOSES) from None
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -101,6 +122,42 @@ class Progress(Heard):
             return Done()
         self._asked = _Asked(saving)
         return self._asked
+
+    def perform(self, function: Callable[..., Any], data: Any, call: Call[Any]) -> Any:
+        """In a process of its own, if it is to have one. In a thread; its result is typed again."""
+        spec, stored, code = self._spec, self._hosted.stored, self._hosted.definition.code
+        if not spec.process:
+            return function(data, call)
+        task = Task(
+            maker=spec.process,
+            definition=self._hosted.definition.hash,
+            step=spec.name,
+            data=stored.codec.encode(data),
+            saved=None if self.saved is None else stored.codec.encode(self.saved),
+            key=call.key,
+            run=call.run,
+            attempt=call.attempt,
+            deadline=call.deadline,
+        )
+        with self._starting:
+            child = self._child = Child(task, killed=self._killed)
+        returned = child.run(self)
+        kind = code.data if spec.into is None else code.results[spec.name]
+        return returned if isinstance(returned, Unreturned) else stored.codec.decode(returned, kind)
+
+    def kill(self) -> None:
+        """End its process, where it has one of its own."""
+        with self._starting:
+            self._killed = True
+            child = self._child
+        if child is not None:
+            child.kill()
+
+    def save_raw(self, raw: bytes) -> None:
+        """A save of the step's process."""
+        step = self._command.step
+        kind = self._hosted.definition.code.saves.get(step)
+        self.save(None if kind is None else self._hosted.stored.codec.decode(raw, kind))
 
     async def _save(self, raw: bytes, value: Any) -> None:
         command = self._command
@@ -189,5 +246,4 @@ def _wait_for(saving: concurrent.futures.Future[None]) -> None:
     try:
         saving.result()
     except concurrent.futures.CancelledError:
-        why = "it closes while a step saves"
-        raise RunnerClosed(why) from None
+        raise RunnerClosed(_CLOSES) from None

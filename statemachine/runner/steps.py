@@ -222,7 +222,7 @@ class Steps:
             self._performing.leave_room(step, work)
             return
         attempt.begin()
-        attempt.pulse = behind.pulse
+        attempt.pulse, attempt.kill = behind.pulse, behind.kill if step.process else None
         work = self._begins(snapshot, command, work)
         timeout, deadline = self._patience(step, pending.since)
         call: Call[Any] = Call(

@@ -42,6 +42,7 @@ class Training(Workflow[Model]):
 
     training = State(initial=True)
     naming = State()
+    trying = State()
     trained = State(final=True)
 
     @step(training, to=naming, heartbeat=timedelta(minutes=5), retry=Retry(3))
@@ -53,12 +54,17 @@ class Training(Workflow[Model]):
         told(call, "one more")
         return model
 
+    @step(trying, to=trained, process=True)
+    def alone(self, model: Model) -> Model:
+        """In a process of its own."""
+        return model
+
     @train.undo
     def forget(self, model: Model, call: Call) -> None:
         """An undo gives out and saves nothing."""
         told(call, model.name)
 
-    @step(naming, to=trained, into=named, heartbeat=5)
+    @step(naming, to=trying, into=named, heartbeat=5)
     async def name(self, model: Model, call: Call[dict[str, int]]) -> str:
         """On the loop."""
         assert_type(call.saved, dict[str, int] | None)

@@ -83,6 +83,10 @@ class Wrong(Workflow[Loan]):
     async def timed_in_words(self, loan: Loan) -> Loan:
         return loan
 
+    @step(start, to=review, process="yourapp:make")  # rejected
+    def made_by_words(self, loan: Loan) -> Loan:
+        return loan
+
     @step(start, to=review)
     async def hold(self, loan: Loan, call: Call) -> Loan:
         return evolve(loan, applicant=call.kee)  # rejected
