@@ -206,6 +206,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("shutdown while a step runs", shutdown),
         Scenario("takeover of three runs", several, ((several, "before event"),)),
         Scenario("takeover of a lost step", one(sending(Notify())), ((one(sending(Notify())), "after step notify"),)),
+        Scenario("takeover of a step that died once", one(sending(Confirm())), (DIED,)),
         Scenario("takeover of a step that died twice", one(sending(Confirm())), 2 * (DIED,)),
         Scenario("takeover of a step that died three times", one(sending(Confirm())), 3 * (DIED,)),
         Scenario("takeover of an undo that died twice", one(sending(Reject())), 2 * (UNDO_DIED,)),

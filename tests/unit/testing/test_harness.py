@@ -145,7 +145,7 @@ def test_every_crash_comes_to_the_same_end() -> None:
 
 
 def test_every_run_is_compared_however_it_was_started() -> None:
-    """Also one that the harness did not start: its end is in the trial."""
+    """What `every_crash` compares is what is in the journal, also a run that the harness did not start."""
 
     def two(desk: Harness[Booking]) -> object:
         desk.start(Trip("ada"))
