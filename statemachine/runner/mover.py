@@ -10,7 +10,6 @@ which nobody knows, throws away both.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -37,13 +36,12 @@ from statemachine.runner.hosted import Workflows
 from statemachine.runner.loaded import Loaded
 from statemachine.runner.noticing import notices_of
 from statemachine.runner.recording import NOBODY, Asked, Sender, ended_of, entry_of, first_due, messages_of, record_of
+from statemachine.runner.remembered import Remembered
 from statemachine.runner.saves import Saves
 from statemachine.runner.waiting import NotRecovered
 from statemachine.snapshot import Failure, Incident, Snapshot
 from statemachine.transition import Outcome, transition
 
-REMEMBERED = 2048
-"""How many runs are kept decoded between their transitions."""
 Work = Callable[[Any], Change]
 NOT_GIVEN = "its workflow was not given to this runner"
 
@@ -120,7 +118,7 @@ class Mover:
         self.saves = Saves(journal)
         self.wanted: frozenset[str] = frozenset()
         """Which kinds of notices are written."""
-        self._cache: OrderedDict[str, Loaded] = OrderedDict()
+        self._cache = Remembered()
         self._drafts: dict[str, Loaded] = {}
         self._seen: set[tuple[str, str]] = set()
 
@@ -213,31 +211,25 @@ class Mover:
             unsure = resumed is not None and resumed.record.run in broken
             replies.append(Reply(plan.answer, error, moved, plan.again or unsure, None if unsure else resumed))
             for one in moved:
-                self._keep(one.loaded)
+                self._cache.keep(one.loaded)
                 if self.behind is not None:
                     self.ahead.add(one.loaded.record.run)
                 self.saves.settle(one.loaded.snapshot)
         for run in broken:
-            self._cache.pop(run, None)
+            self._cache.drop(run)
         return replies
-
-    def _keep(self, loaded: Loaded) -> None:
-        self._cache[loaded.record.run] = loaded
-        self._cache.move_to_end(loaded.record.run)
-        if len(self._cache) > REMEMBERED:
-            self._cache.popitem(last=False)
 
     def forget(self, *, over: bool = False) -> None:
         """Throw away what is in memory, or of that only the runs that are over; the journal has it."""
         if over:
-            self._cache = OrderedDict(one for one in self._cache.items() if not one[1].record.over)
+            self._cache.drop_over()
             return
         self._cache.clear()
         self._drafts.clear()
 
     def drop(self, run: str) -> None:
         """Throw away what is in memory of a run."""
-        self._cache.pop(run, None)
+        self._cache.drop(run)
         self._drafts.pop(run, None)
 
     def kept(self, run: str) -> Loaded | None:
@@ -279,7 +271,7 @@ class Mover:
             raise RunHeld(record.run, record.workflow, record.held)
         loaded = Loaded.of(record, hosted)
         if not record.over and record.definition == hosted.definition.hash:
-            self._keep(loaded)
+            self._cache.keep(loaded)
         return loaded
 
     def load(self, run: str, plan: Plan) -> Loaded:
