@@ -122,26 +122,26 @@ def sealed(journal: Journal, codec: SealedCodec | None) -> Journal:
 
 def beneath(journal: Journal) -> Journal:
     """The journal that keeps what this one seals; one that seals nothing keeps it itself."""
-    return journal._journal if isinstance(journal, _SealedJournal) else journal  # noqa: SLF001 -- its own module
+    return journal.beneath if isinstance(journal, _SealedJournal) else journal
 
 
 class _SealedJournal:
     """See the module. What holds no payload goes to the journal beneath as it is."""
 
     def __init__(self, journal: Journal, codec: SealedCodec) -> None:
-        self._journal = journal
+        self.beneath = journal
         self._codec = codec
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._journal, name)
+        return getattr(self.beneath, name)
 
     # Sealing.
 
     def commit(self, epoch: int, changes: Sequence[Change | Work]) -> list[Exception | None]:
-        return self._journal.commit(epoch, [self._sealed(change) for change in changes])
+        return self.beneath.commit(epoch, [self._sealed(change) for change in changes])
 
     def put(self, message: MessageRecord, connection: Any = None) -> MessageRecord:
-        return self._open(self._journal.put(self._seal(message), connection))
+        return self._open(self.beneath.put(self._seal(message), connection))
 
     def _sealed(self, change: Change | Work) -> Change | Work:
         if not isinstance(change, Change):
@@ -177,51 +177,51 @@ class _SealedJournal:
     # Opening.
 
     def run(self, run: str) -> RunRecord | None:
-        record = self._journal.run(run)
+        record = self.beneath.run(run)
         return None if record is None else self._open(record)
 
     def runs(self, query: Query) -> list[RunRecord]:
-        return [self._open(record) for record in self._journal.runs(query)]
+        return [self._open(record) for record in self.beneath.runs(query)]
 
     def busy(self, after: str, limit: int) -> list[RunRecord]:
-        return [self._open(record) for record in self._journal.busy(after, limit)]
+        return [self._open(record) for record in self.beneath.busy(after, limit)]
 
     def entries(self, run: str, after: int = 0, limit: int = 1000) -> list[EntryRecord]:
-        return [self._open(entry) for entry in self._journal.entries(run, after, limit)]
+        return [self._open(entry) for entry in self.beneath.entries(run, after, limit)]
 
     def log(self, after: int, limit: int) -> list[EntryRecord]:
-        return [self._open(entry) for entry in self._journal.log(after, limit)]
+        return [self._open(entry) for entry in self.beneath.log(after, limit)]
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
-        return [self._open(message) for message in self._journal.inbox(after, limit)]
+        return [self._open(message) for message in self.beneath.inbox(after, limit)]
 
     def message(self, number: int) -> MessageRecord | None:
-        message = self._journal.message(number)
+        message = self.beneath.message(number)
         return None if message is None else self._open(message)
 
     def notices(self, after: int, limit: int) -> list[NoticeRecord]:
-        return [self._open(notice) for notice in self._journal.notices(after, limit)]
+        return [self._open(notice) for notice in self.beneath.notices(after, limit)]
 
     def cached(self, shelf: str, key: str) -> CachedRecord | None:
-        record = self._journal.cached(shelf, key)
+        record = self.beneath.cached(shelf, key)
         return None if record is None else self._open(record)
 
     def given(self, run: str, visit: int, number: int) -> GivenRecord | None:
-        record = self._journal.given(run, visit, number)
+        record = self.beneath.given(run, visit, number)
         return None if record is None else self._open(record)
 
     def items(
         self, run: str, visit: int, *, back: bool = False, after: int = -1, limit: int = 1000, bodies: bool = True
     ) -> list[ItemRecord]:
-        found = self._journal.items(run, visit, back=back, after=after, limit=limit, bodies=bodies)
+        found = self.beneath.items(run, visit, back=back, after=after, limit=limit, bodies=bodies)
         return [self._open(item) for item in found] if bodies else found
 
     def saved(self, run: str, visit: int) -> SavedRecord | None:
-        record = self._journal.saved(run, visit)
+        record = self.beneath.saved(run, visit)
         return None if record is None else self._open(record)
 
     def _open(self, record: R) -> R:
-        where = f"{_what(record)} of journal {self._journal.name!r}"
+        where = f"{_what(record)} of journal {self.beneath.name!r}"
         fields = {name: self._codec.open(getattr(record, name), where) for name in PAYLOADS[type(record)]}
         return replace(record, **fields)
 

@@ -14,7 +14,7 @@ from django import setup
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.utils import ConnectionHandler
-from sqlalchemy import orm
+from sqlalchemy import event, exc, orm
 
 from persistence import SQLiteJournal, WrongConnection
 from statemachine import NoSuchRun, Runner
@@ -50,7 +50,7 @@ def _runner(path: Path) -> Iterator[Runner]:
 @pytest.fixture(name="engine")
 def _engine(path: Path) -> Iterator[sa.Engine]:
     engine = sa.create_engine(f"sqlite:///{path}")
-    sa.event.listen(engine, "connect", lambda driver, _record: driver.execute("PRAGMA wal_autocheckpoint = 0"))
+    event.listen(engine, "connect", lambda driver, _record: driver.execute("PRAGMA wal_autocheckpoint = 0"))
     yield engine
     engine.dispose()
 
@@ -128,7 +128,7 @@ def test_a_session_that_rolls_back_leaves_no_run(runner: Runner, engine: sa.Engi
         runner.start(Shop, Order("book"), id="o-2", connection=session.connection().connection.driver_connection)
         session.add(Row(id="twice"))
         session.flush()
-        with pytest.raises(sa.exc.IntegrityError):
+        with pytest.raises(exc.IntegrityError):
             session.execute(sa.insert(Row).values(id="twice"))
     none_is_there(runner, path, "o-2")
 
