@@ -106,10 +106,11 @@ def found(maker: str) -> Any:
 def made(maker: str) -> Workflow[Any]:
     """The workflow: what was named makes it; a class that has collaborators gives one that is without them."""
     there = found(maker)
-    if not (isinstance(there, type) and issubclass(there, Workflow)):
+    if not isinstance(there, type):
         given: Workflow[Any] = there()
         return given
-    workflow: Workflow[Any] = object.__new__(there)
+    create: Any = object.__new__
+    workflow: Workflow[Any] = create(there)
     fields: Any = dataclasses.fields
     for field in fields(there):
         missing = field.default is dataclasses.MISSING

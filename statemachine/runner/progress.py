@@ -103,9 +103,6 @@ class Progress(Heard):
         """See `Call.save`. In a thread it blocks."""
         self.beat()
         step = self._command.step
-        if step not in self._hosted.definition.code.saves:
-            reason = "it did not say what it saves; annotate its call with the type, as in `call: Call[Epoch]`"
-            raise CannotSave(self._run, step, reason)
         if self._asked is not None and not self._asked.awaited:
             raise CannotSave(self._run, step, "what it saved before was not awaited; write `await call.save(…)`")
         raw = self._hosted.stored.saved(self._run, step, value)

@@ -16,7 +16,7 @@ from persistence import Codec
 from statemachine.data import fields as fields_of
 from statemachine.data import is_data
 from statemachine.definition import Definition
-from statemachine.errors import NotStored, TooLarge
+from statemachine.errors import CannotSave, NotStored, TooLarge
 from statemachine.inputs import Begin, Input, Received, Succeeded
 from statemachine.snapshot import Done, Failure, Incident, Occurrence, Pending, Snapshot, Timer
 from statemachine.spreading import results_kind
@@ -136,7 +136,10 @@ class Stored:
         return raw
 
     def saved(self, run: str, step: str, value: Any) -> bytes:
-        """What a step saves as bytes. Raises NotStored, TooLarge."""
+        """What a step saves as bytes. Raises CannotSave, NotStored, TooLarge."""
+        if step not in self.definition.code.saves:
+            reason = "it did not say what it saves; annotate its call with the type, as in `call: Call[Epoch]`"
+            raise CannotSave(run, step, reason)
         what, kind = f"what {step} saves", self.definition.code.saves[step]
         try:
             raw = self.codec.encode(value)

@@ -10,11 +10,11 @@ import asyncio
 import copy
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from statemachine.calls import Call
+from statemachine.calls import Alone, Call
 from statemachine.commands import RunStep, Undo
 from statemachine.data import changed, overlay
 from statemachine.definition import Definition, Function, StepSpec
@@ -24,6 +24,21 @@ from statemachine.macrostep import failure_of
 from statemachine.runner.stored import Stored
 from statemachine.snapshot import Snapshot
 from statemachine.testing.many import Many
+
+
+class _Kept(Alone):
+    """Keeps what a step saves for its next attempt, and holds it to be storable."""
+
+    def __init__(self, stored: Stored, run: str, step: str) -> None:
+        super().__init__()
+        self._stored = stored
+        self._run = run
+        self._step = step
+
+    def save(self, value: Any) -> Awaitable[None]:
+        """See `Call.save`."""
+        self._stored.saved(self._run, self._step, value)
+        return super().save(value)
 
 
 class Performer:
@@ -55,6 +70,7 @@ class Performer:
         self.forwards: dict[str, int] = {}
         """Key -> how often its step was called."""
         self._bases: dict[int, Any] = {}
+        self._saved: dict[str, _Kept] = {}
         self._many = Many(definition, stored, self._call_once, self._held)
 
     def begin(self, snapshot: Snapshot[Any], command: RunStep) -> None:
@@ -107,11 +123,12 @@ class Performer:
     def _forward(self, snapshot: Snapshot[Any], command: RunStep, *, keep: bool) -> Any:
         step = self._steps[command.step]
         function = self._functions[step.function]
-        call = Call(
+        call = Call[Any](
             key=command.key,
             run=snapshot.run,
             attempt=command.attempt,
             deadline=snapshot.now + timedelta(seconds=step.timeout),
+            behind=self._saved.setdefault(command.key, _Kept(self._stored, snapshot.run, step.name)),
         )
         self._note(command.key)
         base = self._bases[command.visit]

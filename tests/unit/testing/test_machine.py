@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from statemachine.testing import WorkflowMachine
+from tests.unit.runner.test_saves import Machine, Training
 from tests.unit.testing import planted
 
 BRIEF = settings(
@@ -87,3 +88,27 @@ def test_a_counterexample_is_a_picture_and_a_test() -> None:
     exec(compile(text, "pasted", "exec"), found)
     with pytest.raises(AssertionError, match="is not idempotent"):
         found["test_found_by_careless_bookings"]()
+
+
+class Trainings(WorkflowMachine):
+    """A step that saves, on a machine that falls in two epochs; with failures and deaths drawn between."""
+
+    def make(self) -> Training:
+        """A new one for each play."""
+        self.machine = Machine(2, 3)
+        return Training(self.machine)
+
+    def effects(self) -> object:
+        """What it does changes nothing outside."""
+        return None
+
+    @invariant()
+    def no_epoch_is_trained_twice(self) -> None:
+        """Its next attempt goes on from what it saved."""
+        assert len(set(self.machine.trained)) == len(self.machine.trained)
+
+
+def test_a_step_that_saves_is_played() -> None:
+    """What it saved is given to its next attempt there, too."""
+    _, error = examples(Trainings)
+    assert error is None
