@@ -4,7 +4,7 @@ A point is called `before X` or `after X`, where X is
 
 * what a commit records: a kind of input (`start`, `event`, `succeeded`, `failed`, `timer`, `undone`, `cancel`, …: the
   tags of `statemachine.inputs.Input`), or what a commit without one is for: `mark` and `unmark` (the owner says that it
-  works, or closes in peace), `count` (what was running when an owner died), `hold` (runs no workflow here can move),
+  works, and counts what ran when the last one died; or closes in peace), `hold` (runs no workflow here can move),
   `halt` and `unhalt` (work that a person holds back, and releases), `want` (which notices are written) and `notice`
   (that one was delivered), `answer` (the verdict on a client's message), `save` (the progress of a step);
   `items` (which there are for a step that is done for each of many), `item` and `item-undone` (what came of one);
@@ -51,7 +51,6 @@ KINDS: tuple[str, ...] = (*(str(kind.__struct_config__.tag) for kind in typing.g
 UNTOLD = (
     "mark",
     "unmark",
-    "count",
     "hold",
     "halt",
     "unhalt",
@@ -211,8 +210,6 @@ def _untold(change: Change) -> str:
         return "mark"
     if any(not run for run, _ in change.ended):
         return "unmark"
-    if change.begun:
-        return "count"
     if change.fans:
         return "items"
     if change.items:
