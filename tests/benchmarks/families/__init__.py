@@ -9,6 +9,7 @@ from tests.benchmarks.families import (
     core,
     growth,
     imports,
+    items,
     latency,
     log,
     pressure,
@@ -21,6 +22,7 @@ from tests.benchmarks.rows import Family, Size
 FAMILIES: tuple[Callable[[Size], Family], ...] = (
     sequential.family,
     concurrent.family,
+    items.family,
     latency.family,
     core.family,
     starting.family,

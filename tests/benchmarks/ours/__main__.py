@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.benchmarks.ours import bare, core, cutting, growth, latency, starting, throughput, waiting, where
+from tests.benchmarks.ours import bare, core, cutting, growth, items, latency, starting, throughput, waiting, where
 
 MEASURES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "commit": bare.commits,
@@ -19,6 +19,8 @@ MEASURES: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "sequential": throughput.sequential,
     "sequential async": throughput.sequential_async,
     "concurrent": throughput.concurrent,
+    "items": items.items,
+    "bare items": items.bare,
     "latency": latency.in_process,
     "latency of a client": latency.of_a_client,
     "core": core.core,

@@ -8,14 +8,16 @@ are measured at.
 from __future__ import annotations
 
 import json
+import operator
 import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
 
 SYNCHRONOUS = ("OFF", "NORMAL", "FULL", "EXTRA")
 asked = json.loads(sys.argv[1])
@@ -27,6 +29,12 @@ class Counted(TypedDict):
 
     n: int
     text: str
+
+
+class Summed(TypedDict):
+    """What came of many items."""
+
+    results: Annotated[list[int], operator.add]
 
 
 def nothing(_state: Counted) -> dict[str, Any]:
@@ -47,6 +55,27 @@ def ten() -> Any:
         builder.add_edge(START if n == 0 else f"node{n - 1}", f"node{n}")
     builder.add_edge("node9", END)
     return builder
+
+
+def many(items: int) -> Any:
+    """One node for each item, and what came of them in a list."""
+    builder = StateGraph(Summed)
+    builder.add_node("item", lambda item: {"results": [item["n"]]})
+    builder.add_conditional_edges(START, lambda _state: [Send("item", {"n": n}) for n in range(items)], ["item"])
+    builder.add_edge("item", END)
+    return builder
+
+
+def items(saver: SqliteSaver, runs: int) -> dict[str, float]:
+    """Items a second."""
+    graph = many(runs).compile(checkpointer=saver)
+    config = {"configurable": {"thread_id": "many"}, "max_concurrency": 64}
+    begun = time.perf_counter()
+    found = graph.invoke({"results": []}, config, durability="sync")
+    seconds = time.perf_counter() - begun
+    if sum(found["results"]) != runs * (runs - 1) // 2:
+        sys.exit("not all items have come")
+    return {"rate": runs / seconds}
 
 
 def loop(times: int) -> Any:
@@ -93,6 +122,8 @@ def occupied(saver: SqliteSaver) -> int:
 with SqliteSaver.from_conn_string(str(file)) as saver:
     if asked["measure"] == "sequential":
         print(json.dumps(sequential(saver, asked["runs"])))
+    elif asked["measure"] == "items":
+        print(json.dumps(items(saver, asked["runs"])))
     else:
         print(json.dumps(growth(saver, asked["size"], asked["times"])))
     mode = saver.conn.execute("PRAGMA journal_mode").fetchone()[0]
