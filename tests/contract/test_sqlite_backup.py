@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +17,8 @@ import pytest
 from persistence import Query, SQLiteJournal, Unsuitable, Unwritable
 from persistence.contract import LEASE, start, step
 from persistence.sqlite import backup as backing
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(name="path")
@@ -116,3 +121,26 @@ def test_two_backups_to_one_name_are_one(journal: SQLiteJournal, tmp_path: Path)
     with pytest.raises(Unsuitable, match="is there already"):
         journal.backup(to, lambda _copied, _total: to.touch())
     assert to.stat().st_size == 0
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from persistence import SQLiteJournal
+from persistence.sqlite import backup
+backup.PAGES = 5
+SQLiteJournal(sys.argv[1]).backup(Path(sys.argv[2]), lambda copied, total: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_a_backup_whose_process_is_killed_has_no_name(journal: SQLiteJournal, path: Path, tmp_path: Path) -> None:
+    """Nobody can take half of it for whole; the next one is made as if nothing had been."""
+    epoch = journal.claim("ada", LEASE)
+    journal.commit(epoch, [start(f"r{n}", snapshot=b"x" * 3000) for n in range(100)])
+    to = tmp_path / "copy.db"
+    died = subprocess.run([sys.executable, "-c", KILLED, path, to], cwd=ROOT, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert not to.exists()
+    journal.backup(to)
+    with closing(SQLiteJournal(to)) as copy:
+        assert copy.count(Query()) == 100
