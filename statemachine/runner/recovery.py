@@ -34,7 +34,8 @@ SUSPECT = suspects.SUSPECT
 """Deaths after which a step is begun alone."""
 GUILTY = 3
 """Deaths after which a step becomes an incident."""
-PAGE = 500
+FIRST, PAGE = 50, 500
+"""Runs on the first page, which is to be begun soon, and at most on a later one: each has twice as many as the last."""
 MARK = ""
 EVERYTHING = "*"
 
@@ -77,10 +78,12 @@ class Recovery:
         self._at_once = not everything or bool(self._known)
         self.after: str | None = ""
         """The last run that is recovered; None once all are."""
+        self._size = FIRST
 
     def advance(self, found: Recovered) -> None:
         """A page was counted durably."""
         self.after = found.last
+        self._size *= 2
 
     def page(self, mover: Mover, plan: Plan) -> Recovered:
         """What comes next, with its count in the plan."""
@@ -95,8 +98,8 @@ class Recovery:
         return found
 
     def _next(self, mover: Mover, found: Recovered) -> Iterator[Loaded]:
-        after = self.after or ""
-        while page := mover.journal.busy(after, PAGE):
+        after, size = self.after or "", PAGE if self._at_once else min(self._size, PAGE)
+        while page := mover.journal.busy(after, size):
             for record in page:
                 loaded = None if record.run in mover.ahead else _fitting(mover, record, found)
                 if loaded is not None:

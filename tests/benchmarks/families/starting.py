@@ -51,4 +51,4 @@ def _rows(answers: Answers) -> Iterator[Row]:
         spread(bare, " s"),
         spread(whole.over(bare), " ×"),
     )
-    yield Row("memory that this takes", memory[0], "read and decode", memory[1])
+    yield Row("memory until the last of them is over", memory[0], "read and decode", memory[1])
