@@ -14,6 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -56,6 +57,8 @@ def main(pipe: Connection, parent: int) -> None:
     _tie_to(parent)
     with suppress(OSError):  # it is a leader already, where it is started by hand
         os.setpgid(0, 0)
+    with suppress(OSError):  # where memory runs out, this one goes, and not its runner
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner decides when it ends
     task = task_of(pipe.recv_bytes())
     line = _Line(pipe)
