@@ -50,8 +50,10 @@ class Resuming:
 
     async def look(self) -> recovery.Recovered:
         """What is to be begun first. Counted durably, and not yet begun."""
-        self._recovery = await self._writer.ask(Reading(lambda mover: recovery.Recovery(mover, self._wanted)))
-        return await self._page(self._recovery)
+        looking = Reading(lambda mover: recovery.Recovery(mover, self._wanted))
+        taken: recovery.Recovery = await self._writer.ask(looking)
+        self._recovery = taken
+        return await self._page(taken)
 
     async def _page(self, taken: recovery.Recovery, *, must: bool = False) -> recovery.Recovered:
         found: recovery.Recovered = await self._writer.ask(recovery.Recovering(taken), must=must)
