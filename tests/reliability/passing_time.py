@@ -66,7 +66,7 @@ def jumps(folder: Path, chance: random.Random) -> Iterator[str]:
                 break
             ledger.note("acknowledged", "r", f"add-{move}")
     with Runner(file, [Counting()], clock=clock) as runner:
-        clock.ahead += 3 * OPEN_FOR
+        clock.ahead += MOVES * HOUR + 2 * OPEN_FOR  # however often it was set back
         yield from _lapsed(runner)
         times = [line.at for line in runner.get("r").journal()]
         if times != sorted(times):
