@@ -68,6 +68,8 @@ class Pending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Field -> who has changed it since the visit began."""
     incident: int = 0
     """Number of the incident this step waits on; 0 for none."""
+    each: bool = False
+    """Whether it is done for each of many items."""
 
 
 class Stopping(msgspec.Struct, frozen=True, gc=False):
@@ -85,6 +87,8 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     fields: dict[str, Any] = {}
     """The fields that this visit set, laid over the data for its undo."""
     unknown: bool = False
+    each: bool = False
+    """Whether it was done for each of many items, and is undone so."""
 
 
 class Undoing(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

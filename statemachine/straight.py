@@ -50,7 +50,7 @@ def succeeded(chart: Chart, snapshot: Snapshot[Any], told: Succeeded, now: datet
                     data = action(data, occurrence, None)
                     if type(data) is not type(snapshot.data):
                         return None
-                return _next(snapshot, way, data, max(now, snapshot.now))
+                return _next(chart, snapshot, way, data, max(now, snapshot.now))
     except Exception:  # noqa: BLE001 -- a workflow's function may raise anything; the algorithm says what comes of it
         return None
     return None
@@ -65,7 +65,7 @@ def _alone(snapshot: Snapshot[Any], visit: int) -> bool:
     return pending.visit == visit and not touched and snapshot.status == "running"
 
 
-def _next(snapshot: Snapshot[Any], way: Way, data: Any, now: datetime) -> Moved:
+def _next(chart: Chart, snapshot: Snapshot[Any], way: Way, data: Any, now: datetime) -> Moved:
     plan, serial = way.plan, snapshot.serial
     visits = snapshot.visits.copy()
     for name in plan.exits:
@@ -82,7 +82,9 @@ def _next(snapshot: Snapshot[Any], way: Way, data: Any, now: datetime) -> Moved:
         seq=snapshot.seq + 1,
         serial=serial,
         visits=visits,
-        pending=tuple([Pending(step, visit, since=now) for step, visit in begun]),
+        pending=tuple(
+            [Pending(step, visit, since=now, each=chart.steps[step].each is not None) for step, visit in begun]
+        ),
     )
     prefix = f"{snapshot.run}:{snapshot.nonce}"  # as `step_key` has it
     return after, tuple([RunStep(step, visit, 1, f"{prefix}:{step}:{visit}") for step, visit in begun]), plan

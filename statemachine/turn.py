@@ -270,7 +270,7 @@ class Turn:
 
     def begin_step(self, step: StepSpec, visit: int) -> None:
         """Note a step as pending and, unless the run is paused, ask for its first attempt."""
-        pending = Pending(step.name, visit, since=self.now)
+        pending = Pending(step.name, visit, since=self.now, each=step.each is not None)
         self.pending = (*self.pending, pending)
         self.run_step(pending)
 
@@ -301,7 +301,8 @@ class Turn:
             fields = incident.changed
             self.close_incident(incident.number)
         if self.chart.steps[pending.step].undo is not None and not self.pivoted:
-            self.undo = (*self.undo, Done(pending.step, pending.visit, fields, unknown=incident is None or not fields))
+            unknown = incident is None or not fields
+            self.undo = (*self.undo, Done(pending.step, pending.visit, fields, unknown, pending.each))
         if not pending.waiting and not pending.incident:
             self.stopping = (*self.stopping, Stopping(pending.step, pending.visit))
             self.commands.append(CancelStep(pending.step, pending.visit))
@@ -358,4 +359,5 @@ def _moved(pending: Pending, before: Any, writers: dict[str, str]) -> Pending:
         moved=True,
         overwritten={**pending.overwritten, **writers},
         incident=pending.incident,
+        each=pending.each,
     )

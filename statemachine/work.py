@@ -40,7 +40,9 @@ def succeeded(turn: Turn, told: Succeeded, deliver: Deliver) -> bool:
     pending = turn.find_pending(told.visit)
     if pending is None:
         known = any(stopping.visit == told.visit for stopping in turn.stopping)
-        saga.learn(turn, told.visit, Done(told.step, told.visit, told.changed))
+        left = turn.chart.steps.get(told.step)
+        each = left is not None and left.each is not None
+        saga.learn(turn, told.visit, Done(told.step, told.visit, told.changed, each=each))
         return known
     step = turn.chart.steps[told.step]
     occurrence = Occurrence(step.succeeded_event, told.result, "platform")
@@ -82,7 +84,7 @@ def _lay_over(turn: Turn, pending: Pending, changed: dict[str, Any]) -> None:
 def _arrive(turn: Turn, pending: Pending, changed: dict[str, Any]) -> None:
     """The step is done: nobody waits for it any more, and the stack knows it."""
     settle_pending(turn, pending)
-    saga.record(turn, Done(pending.step, pending.visit, changed))
+    saga.record(turn, Done(pending.step, pending.visit, changed, each=pending.each))
 
 
 def settle_pending(turn: Turn, pending: Pending) -> None:
@@ -202,7 +204,7 @@ def give_up(
 def _may_be_done(turn: Turn, step: StepSpec, pending: Pending, *, harmless: bool) -> None:
     """Keep the undo of a step on the stack, unless it is known to have had no effect, for no item of it."""
     if step.undo is not None and not turn.pivoted and (not harmless or step.each is not None):
-        turn.undo = (*turn.undo, Done(step.name, pending.visit, {}, unknown=True))
+        turn.undo = (*turn.undo, Done(step.name, pending.visit, {}, unknown=True, each=pending.each))
 
 
 def lost(turn: Turn, told: Lost) -> bool:
@@ -313,4 +315,5 @@ def _with(pending: Pending, *, attempt: int | None = None, waiting: bool = False
         moved=pending.moved,
         overwritten=pending.overwritten,
         incident=incident,
+        each=pending.each,
     )

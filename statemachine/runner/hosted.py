@@ -21,7 +21,7 @@ from statemachine.runner.line import Limits
 from statemachine.runner.piping import check_maker
 from statemachine.runner.shelves import Shelf
 from statemachine.runner.stored import Stored
-from statemachine.snapshot import Snapshot
+from statemachine.snapshot import Done, Pending, Snapshot
 from statemachine.steps import Bindable
 from statemachine.workflow import Workflow, bind
 
@@ -108,6 +108,11 @@ class Hosted:
         lost += [done.step for done in snapshot.undo if done.step not in chart.steps or not chart.steps[done.step].undo]
         if lost:
             return None, f"this version of {self.definition.name} has no step (or undo) {', '.join(lost)}"
+        works: tuple[Pending | Done, ...] = (*snapshot.pending, *snapshot.undo)
+        other = {one.step for one in works if one.each != (chart.steps[one.step].each is not None)}
+        if other:
+            said = f"has each= of step {', '.join(sorted(other))} where there was none, or none where there was"
+            return None, f"this version of {self.definition.name} {said}"
         known = {event for spec in self.definition.transitions for event in spec.events}
         dead = [timer.event for timer in snapshot.timers if timer.kind == "after" and timer.event not in known]
         if dead:
