@@ -109,7 +109,14 @@ def people(folder: Path, port: int, seed: int) -> None:
         known = set(applications(connection))
         everybody = ((f"loan-{number}", one) for number, one in enumerate(generate(LOANS, seed)))
         arriving = ((loan, one) for loan, one in everybody if loan not in known)
-        desk_people = People(client, connection, Bank(port), seed, Tally(), open=set(known))
+        desk_people = People(
+            client,
+            connection,
+            Bank(port),
+            seed,
+            Tally(),
+            open=set(known),  # pyright: ignore[reportCallIssue] -- attrs names `_open` so
+        )
         while len(known) < LOANS or desk_people.under_way:
             desk_people.apply(arriving)
             for loan in set(applications(connection)) - known:
