@@ -320,6 +320,8 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     """Event ids whose time is over, too."""
     cached: int = 0
     """Results for other runs that were too old."""
+    items: int = 0
+    """Outcomes of the items that steps were done for, one by one."""
 
 
 class LiveGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,10 @@ class Fans:
             self._items.pop((run, visit, False), None)
             self._items.pop((run, visit, True), None)
 
+    def outcomes(self, run: str) -> int:
+        """How many outcomes of items a run has."""
+        return sum(len(items) for (of, *_), items in self._items.items() if of == run)
+
     def one(self, run: str, visit: int) -> FanRecord | None:
         """See `Journal.fan`."""
         return self._fans.get(run, {}).get(visit)

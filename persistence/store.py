@@ -86,6 +86,7 @@ class Store:
         told = [one.number for one in self.messages.values() if one.verdict and one.run in going]
         ids = [key for key in self.seen if key[0] in going and key not in self.gone]
         forgotten = [key for key, until in self.gone.items() if until < before]
+        items = sum(map(self.fans.outcomes, going))
         if not dry:
             self._remove(going, entries, told, forgotten)
             self.gone.update(dict.fromkeys(ids, remember))
@@ -96,6 +97,7 @@ class Store:
             remembered=len(ids),
             forgotten=len(forgotten),
             cached=self.shelves.stale(before, drop=not dry),
+            items=items,
         )
 
     def _remove(

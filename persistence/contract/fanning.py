@@ -101,6 +101,8 @@ class Fanning(OpensJournals):
             start("r"),
             Change(fans=(a_fan("old"), a_fan()), given=(given,), items=(an_item(0, run="old"), an_item(0))),
         )
-        assert journal.prune(epoch, 5_000, 7_000, dry=False).runs == 1
+        assert journal.prune(epoch, 5_000, 7_000, dry=True).items == 1
+        pruned = journal.prune(epoch, 5_000, 7_000, dry=False)
+        assert (pruned.runs, pruned.items) == (1, 1)
         assert (journal.fans("old"), journal.items("old", 3), journal.given("old", 3, 0)) == ([], [], None)
         assert journal.items("r", 3) == [an_item(0)]

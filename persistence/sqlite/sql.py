@@ -183,6 +183,7 @@ PRUNED = (
     f"SELECT COUNT(*) FROM statemachine_seen WHERE run_id IN {_GOING}",
     "SELECT COUNT(*) FROM statemachine_gone WHERE until < ?",
     "SELECT COUNT(*) FROM statemachine_cache WHERE until < ?",
+    f"SELECT COUNT(*) FROM statemachine_item WHERE run_id IN {_GOING}",
 )
 
 ENDED = "SELECT updated FROM statemachine_run WHERE over = 1 AND updated < ? ORDER BY updated LIMIT ?"

@@ -133,7 +133,7 @@ class Writer:
                 self._roll_back()
                 raise
             self._end()
-            runs, entries, messages, remembered, forgotten, cached = counted
+            runs, entries, messages, remembered, forgotten, cached, items = counted
             return Pruned(
                 runs=runs,
                 entries=entries,
@@ -141,6 +141,7 @@ class Writer:
                 remembered=remembered,
                 forgotten=forgotten,
                 cached=cached,
+                items=items,
             )
 
     def _begin(self, epoch: int) -> None:

@@ -104,9 +104,10 @@ def prune(
         say_json({"removed": yes, **{name: getattr(pruned, name) for name in pruned.__struct_fields__}})
         return
     click.echo(
-        f"{'Removed' if yes else 'Would remove'} {pruned.runs:,} runs, {pruned.entries:,} entries and "
-        f"{pruned.messages:,} messages; {pruned.remembered:,} event ids are remembered for "
-        f"{remember.days} days, {pruned.forgotten:,} older ones forgotten; "
+        f"{'Removed' if yes else 'Would remove'} {pruned.runs:,} runs, {pruned.entries:,} entries, "
+        f"{pruned.items:,} outcomes of items and {pruned.messages:,} messages; "
+        f"{pruned.remembered:,} event ids are remembered for {remember.days} days, "
+        f"{pruned.forgotten:,} older ones forgotten; "
         f"{pruned.cached:,} results that were kept for other runs were too old."
     )
     if not yes and pruned.runs:
