@@ -96,6 +96,9 @@ def runs(file: Path, *, limit: int, after: str | None, count: bool, as_json: boo
     if as_json:
         say_json(found)
         return
+    if not found:
+        click.echo("No run is like that.")
+        return
     table(
         f"{len(found)} run{'' if len(found) == 1 else 's'}",
         ("run", "workflow", "status", "state", "started", "updated", "next deadline"),
@@ -103,7 +106,7 @@ def runs(file: Path, *, limit: int, after: str | None, count: bool, as_json: boo
             (
                 one.id,
                 f"{one.workflow} {one.version}",
-                status(one.status, one.incidents, paused=one.paused, held=one.held),
+                status(one.status, one.incidents, paused=one.paused, held=one.held, erased=one.erased),
                 one.state,
                 one.started,
                 one.updated,
@@ -123,7 +126,7 @@ def _counted(client: Client, conditions: dict[str, Any], *, as_json: bool) -> No
         say_json([{"workflow": w, "status": s, "state": st, "runs": n} for (w, s, st), n in rows])
     else:
         table(
-            f"{groups.total()} runs",
+            f"{groups.total():,} runs",
             ("workflow", "status", "state", "runs"),
             ((w, status(s), st, n) for (w, s, st), n in rows),
         )
@@ -159,32 +162,46 @@ def _head(view: RunView[Any]) -> None:
     out = console()
     line = Text(f"{view.id}  ", style="bold")
     line.append(f"{view.workflow}  ")
-    line.append_text(status(view.status, len(view.incidents), paused=view.paused, held=view.held))
+    line.append_text(status(view.status, len(view.incidents), paused=view.paused, held=view.held, erased=view.erased))
     line.append(f"  in {', '.join(view.state)}")
     out.print(line)
     out.print(Text(f"started {moment(view.started)}, last moved {moment(view.updated)} (UTC), {view.seq} transitions"))
+    for said, style in _facts(view):
+        out.print(Text(said, style=style))
+
+
+def _facts(view: RunView[Any]) -> Iterator[tuple[str, str]]:
+    """What else there is to say of a run, each line with its style."""
     if view.tags:
-        out.print(Text("tags: " + ", ".join(f"{name}={value}" for name, value in view.tags.items())))
+        yield "tags: " + ", ".join(f"{name}={value}" for name, value in view.tags.items()), ""
     if view.priority:
-        out.print(Text(f"priority: {view.priority}"))
+        yield f"priority: {view.priority}", ""
     if view.held:
-        out.print(Text(f"held: {view.held}", style="red"))
+        yield f"held: {view.held}", "red"
     for hold in view.held_back:
-        out.print(Text(f"held back since {moment(hold.at)}: {hold}", style="red"))
-    out.print(Text("data: " + msgspec.json.format(msgspec.json.encode(view.data), indent=2).decode()))
+        yield f"held back since {moment(hold.at)}: {hold}", "red"
+    if view.erased:
+        yield "its data, tags and reasons were erased", "dim"
+    else:
+        yield "data: " + msgspec.json.format(msgspec.json.encode(view.data), indent=2).decode(), ""
+    yield from ((said, "") for said in _under_way(view))
+    for incident in view.incidents:
+        yield f"incident {incident.number} ({incident.kind}): {incident.message}", "bold red"
+        if incident.number in view.keys:
+            yield f"  key of {incident.step}: {view.keys[incident.number]}", ""
+
+
+def _under_way(view: RunView[Any]) -> Iterator[str]:
+    """How far its steps are, what it waits for, and what would be undone."""
     for one in view.progress:
-        out.print(Text(f"{one.step}: {one}"))
+        yield f"{one.step}: {one}"
+    for saved in view.saved:
+        yield f"{saved.step} saved at {moment(saved.at)}: {msgspec.json.encode(saved.value).decode()}"
     for timer in view.timers:
-        out.print(Text(f"timer: {timer.event or timer.kind} at {moment(timer.due)}"))
+        yield f"timer: {timer.event or timer.kind} at {moment(timer.due)}"
     if view.undo:
         steps = ", ".join(f"{done.step}{' (unknown)' if done.unknown else ''}" for done in reversed(view.undo))
-        out.print(
-            Text(f"{'left not undone' if view.status == 'killed' else 'would be undone, in this order'}: {steps}")
-        )
-    for incident in view.incidents:
-        out.print(Text(f"incident {incident.number} ({incident.kind}): {incident.message}", style="bold red"))
-        if incident.number in view.keys:
-            out.print(Text(f"  key of {incident.step}: {view.keys[incident.number]}"))
+        yield f"{'left not undone' if view.status == 'killed' else 'would be undone, in this order'}: {steps}"
 
 
 def _timeline(entries: list[Entry]) -> None:
@@ -242,7 +259,7 @@ def _errors(view: RunView[Any], story: Story | None) -> None:
         if failure is not None and failure.traceback and failure.traceback not in seen:
             seen.add(failure.traceback)
             console().print(Text(f"Error of {whose}", style="bold"))
-            console().print(Text(failure.traceback.rstrip(), style="dim"))
+            console().print(Text(failure.traceback.rstrip(), style="dim"), soft_wrap=True)
 
 
 @click.command()

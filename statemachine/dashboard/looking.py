@@ -22,6 +22,8 @@ from statemachine.snapshot import IncidentKind
 
 PAGE = 50
 SPANS = {"15m": timedelta(minutes=15), "1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
+TRAIL = 20
+"""Over how many pages of runs one can go back one by one."""
 LATE = timedelta(minutes=1)
 """How long after its deadline a run is stuck."""
 
@@ -68,13 +70,15 @@ class Looking:
         given = conditions(asked)
         after = asked.get("after") or None
         listed, counts = await asyncio.gather(self._page(given, after), self._counts())
-        more = urlencode({**{name: value for name, value in asked.items() if name not in {"after", "said"} and value}})
+        more = {name: value for name, value in asked.items() if name not in {"after", "came", "said"} and value}
+        came = asked.getlist("came")
         return self.desk.page(
             request,
             "runs",
             runs=listed[:PAGE],
-            older=f"{more}&{urlencode({'after': listed[PAGE - 1].id})}" if len(listed) > PAGE else "",
-            newest=more if after else None,
+            older=_address(more, listed[PAGE - 1].id, [*came, after or ""]) if len(listed) > PAGE else "",
+            newer=_address(more, came[-1], came[:-1]) if came else None,
+            newest=urlencode(more) if after else None,
             counts=counts,
             total=sum(counts[status] for status in STATUSES),
             statuses=STATUSES,
@@ -132,6 +136,12 @@ class Looking:
             self.desk.statistics(SPANS[since]),
         )
         return self.desk.page(request, "health", well=well, numbers=numbers, since=since, spans=list(SPANS))
+
+
+def _address(question: dict[str, str], after: str, came: list[str]) -> str:
+    """The address of a page of runs, with the pages that lead to it, so that there is a way back."""
+    said = [*question.items(), *([("after", after)] if after else []), *(("came", one) for one in came[-TRAIL:])]
+    return urlencode(said)
 
 
 def after_of(request: Request) -> int | None:

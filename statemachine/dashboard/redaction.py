@@ -118,10 +118,11 @@ def _says(value: Any) -> bool:
 
 
 def marked(definition: Definition) -> set[str]:
-    """The stored names of the fields that are marked in a workflow's data, events and results."""
+    """The stored names of the fields that are marked in a workflow's data, events, results, items and progress."""
     code = definition.code
     found: set[str] = set()
-    for kind in (code.data, *code.events.values(), *code.results.values()):
+    kinds = (code.events, code.results, code.items, code.saves)
+    for kind in (code.data, *(one for named in kinds for one in named.values())):
         try:
             info = inspect.type_info(kind)
         except (TypeError, NameError):  # a definition built from data may have types of its own

@@ -102,7 +102,12 @@ async def show(asking: Asking, redaction: Redaction, run: str, *, after: int | N
     story, untold = await _story(asking, view)
     lines = [Line(entry, to_plain(entry.body)) for entry in entries[:JOURNAL]]
     secrets = redaction.secrets(
-        view.data, to_plain(view.undo), to_plain(view.incidents), *(line.body for line in lines), *_bodies(story)
+        view.data,
+        to_plain(view.undo),
+        to_plain(view.saved),
+        to_plain(view.incidents),
+        *(line.body for line in lines),
+        *_bodies(story),
     )
     if definition is not None:
         view = attrs.evolve(view, data=in_order(view.data, definition.code.data))
@@ -219,4 +224,5 @@ class Clean:
             timers=tuple(replace(timer, value=self.values(timer.value)) for timer in view.timers),
             error=self.failure(view.error) if view.error else None,
             tags=self.values(view.tags),
+            saved=tuple(attrs.evolve(one, value=self.values(one.value)) for one in view.saved),
         )

@@ -58,6 +58,10 @@ def _pending(view: RunView[object], story: Story) -> dict[str, str]:
     for incident in view.incidents:
         if incident.step is not None:
             said[incident.step] = f"incident {incident.number}: needs a person"
+    for one in view.progress:
+        said[one.step] = f"{said[one.step]}: {one}" if one.step in said else str(one)
+    for hold in view.held_back:
+        said |= dict.fromkeys([hold.step] if hold.step else list(said), "held back: nothing new begins")
     return {} if view.status not in {"running", "undoing"} else said
 
 

@@ -17,7 +17,7 @@ from statemachine.runner.statistics import Statistics, StepNumbers, Waiting
 from statemachine.runner.story import Attempt, Story, StoryLine
 from statemachine.runner.sync import Client, Runner
 from statemachine.runner.verify import Verified
-from statemachine.runner.views import Entry, Plain, Progress, Receipt, Result, RunSummary, RunView, Transitioned
+from statemachine.runner.views import Entry, Plain, Progress, Receipt, Result, RunSummary, RunView, Saved, Transitioned
 
 __all__ = [
     "AsyncRun",
@@ -41,6 +41,7 @@ __all__ = [
     "RunSummary",
     "RunView",
     "Runner",
+    "Saved",
     "Statistics",
     "StepNumbers",
     "Story",

@@ -20,7 +20,7 @@ from statemachine.runner.operations import Health, health
 from statemachine.runner.statistics import HOUR, Statistics, Waiting, statistics, waiting
 from statemachine.runner.story import Story, tell
 from statemachine.runner.verify import Verified, verify
-from statemachine.runner.views import Entry, RunSummary, RunView
+from statemachine.runner.views import Beside, Entry, RunSummary, RunView
 from statemachine.snapshot import Snapshot
 from statemachine.states import Nested, State
 from statemachine.workflow import Workflow
@@ -50,12 +50,15 @@ class AsyncLooking:
         record = await self.record(run)
         if plain and record.erased:
             return RunView[Any].of(record, bare(record))
-        holds, counts = await self._body.io(lambda: (self._body.journal.holds(), self._body.journal.fans(run)))
-        if plain:
-            raw = opened(record.snapshot, f"Run {run!r} of journal {self._body.journal.name!r}")
-            return RunView[Any].of(record, msgspec.json.decode(raw, type=Snapshot[Any]), holds, counts)
-        hosted = self._body.workflows.named(record.workflow)
-        return RunView[Any].of(record, Loaded.of(record, hosted).snapshot, holds, counts)
+        snapshot = self._plain(record) if plain else self._typed(record)
+        return RunView[Any].of(record, snapshot, await self._body.io(lambda: Beside.read(self._body.journal, snapshot)))
+
+    def _plain(self, record: RunRecord) -> Snapshot[Any]:
+        raw = opened(record.snapshot, f"Run {record.run!r} of journal {self._body.journal.name!r}")
+        return msgspec.json.decode(raw, type=Snapshot[Any])
+
+    def _typed(self, record: RunRecord) -> Snapshot[Any]:
+        return Loaded.of(record, self._body.workflows.named(record.workflow)).snapshot
 
     async def record(self, run: str) -> RunRecord:
         """What the journal has of a run. Raises NoSuchRun."""

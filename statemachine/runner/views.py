@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import attrs
+import msgspec
 
-from persistence import EntryRecord, FanCount, HoldRecord, RunRecord
+from persistence import EntryRecord, FanCount, HoldRecord, Journal, RunRecord, SavedRecord, opened
 from statemachine.runner import fans
 from statemachine.runner.clock import from_micros
 from statemachine.runner.halting import Hold
@@ -104,6 +105,46 @@ class Progress:
 
 
 @attrs.frozen
+class Saved:
+    """What a step that goes on has saved last, for its next attempt.
+
+    Attributes:
+        step: The step.
+        visit: The visit it belongs to.
+        at: When it was saved, UTC.
+        value: What it is, as JSON values.
+    """
+
+    step: str
+    visit: int
+    at: datetime
+    value: Any
+
+    @classmethod
+    def of(cls, record: SavedRecord, step: str) -> Saved:
+        """From a journal's record. Raises Sealed."""
+        whose = f"What step {step} of run {record.run!r} has saved"
+        return cls(step, record.visit, from_micros(record.at), msgspec.json.decode(opened(record.value, whose)))
+
+
+@attrs.frozen
+class Beside:
+    """What a journal has of a run beside its record: holds, how far its items are, what its steps have saved."""
+
+    holds: Sequence[HoldRecord] = ()
+    counts: Sequence[FanCount] = ()
+    saved: Sequence[Saved] = ()
+
+    @classmethod
+    def read(cls, journal: Journal, snapshot: Snapshot[Any]) -> Beside:
+        """Read it. Raises Sealed."""
+        pending = {one.visit: one.step for one in snapshot.pending}
+        found = {visit: journal.saved(snapshot.run, visit) for visit in pending}
+        saved = [Saved.of(record, pending[visit]) for visit, record in found.items() if record is not None]
+        return cls(journal.holds(), journal.fans(snapshot.run), saved)
+
+
+@attrs.frozen
 class RunView(Generic[D]):
     """A run, whole, as it was when it was read."""
 
@@ -136,21 +177,18 @@ class RunView(Generic[D]):
     """What a person holds back of it: its workflow, or a step that it waits for."""
     progress: tuple[Progress, ...] = ()
     """Of its steps that are done for each of many items, in the order of their visits."""
+    saved: tuple[Saved, ...] = ()
+    """What its steps that go on have saved of their progress."""
     erased: bool = False
     """Its payloads were blanked: its data is None, and its journal has lines without bodies."""
 
     @classmethod
-    def of(
-        cls,
-        record: RunRecord,
-        snapshot: Snapshot[Any],
-        holds: Sequence[HoldRecord] = (),
-        counts: Sequence[FanCount] = (),
-    ) -> RunView[Any]:
+    def of(cls, record: RunRecord, snapshot: Snapshot[Any], beside: Beside | None = None) -> RunView[Any]:
         """From a run's record and its snapshot, decoded."""
+        beside = beside or Beside()
         names = {EVERYTHING, record.workflow, snapshot.workflow}
         steps = {"", *(pending.step for pending in snapshot.pending)}
-        stands = [one for one in holds if one.workflow in names and one.step in steps and not snapshot.over]
+        stands = [one for one in beside.holds if one.workflow in names and one.step in steps and not snapshot.over]
         return cls(
             id=record.run,
             workflow=record.workflow,
@@ -175,7 +213,8 @@ class RunView(Generic[D]):
             started=from_micros(record.started),
             updated=from_micros(record.updated),
             held_back=tuple(map(Hold.of, stands)),
-            progress=tuple(map(Progress.of, counts)),
+            progress=tuple(map(Progress.of, beside.counts)),
+            saved=tuple(beside.saved),
             erased=record.erased,
         )
 

@@ -23,7 +23,7 @@ PUBLIC: dict[str, str] = {
     """,
     "statemachine.runner": """
         AsyncRun AsyncRunner Attempt Client Clock Committed Emitted Entry Health Hold ItemOutcome Notice
-        Observer Plain Progress Receipt Result Run RunSummary RunView Runner Statistics StepNumbers Story
+        Observer Plain Progress Receipt Result Run RunSummary RunView Runner Saved Statistics StepNumbers Story
         StoryLine SystemClock Transitioned Uncertain Verified Waiting restore to_plain
     """,
     "statemachine.diagrams": """

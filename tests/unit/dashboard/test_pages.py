@@ -73,6 +73,30 @@ def test_pages_of_runs_go_on_after_the_last_of_the_page_before() -> None:
         assert 'rel="next"' not in second
 
 
+def test_pages_of_runs_lead_back_one_by_one() -> None:
+    """Each to the page before it, with the same filter; the first has none before."""
+    with office() as seen:
+        for number in range(110):
+            seen.runner.start(Claims, Claim("a"), id=f"c{number:03}")
+
+        def follow(page: str, way: str) -> str:
+            link = re.search(f'rel="{way}" href="([^"]+)"', page)
+            assert link
+            return seen.page("/runs" + html.unescape(link[1]))
+
+        pages = [seen.page("/runs?workflow=claims")]
+        pages += [follow(pages[0], "next")]
+        pages += [follow(pages[1], "next")]
+        pages += [follow(pages[2], "prev")]
+        pages += [follow(pages[3], "prev")]
+        found = [re.findall(r'href="/runs/(c\d\d\d)"', page) for page in pages]
+        assert [len(one) for one in found] == [50, 50, 10, 50, 50]
+        assert (found[3], found[4]) == (found[1], found[0])
+        assert 'rel="prev"' not in pages[0]
+        assert 'rel="prev"' not in pages[4]
+        assert all("<option selected>claims</option>" in page for page in pages)
+
+
 def test_a_run_is_shown_whole() -> None:
     """Where it is, in a picture; its time, its attempts with the next one's time, its journal, data and errors."""
     with office() as seen:
