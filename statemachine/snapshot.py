@@ -147,7 +147,7 @@ class Incident(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     event: Occurrence | None = None
     """Handler only: the occurrence whose handling raised; `visit` is whose outcome or timer it is, 0 for none."""
     item: int | None = None
-    """Undo only: the item whose undo failed, where the step is undone item by item."""
+    """Which item it is about, where the step is done and undone item by item and one is to blame."""
 
 
 class Ending(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

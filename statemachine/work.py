@@ -231,6 +231,7 @@ def lost(turn: Turn, told: Lost) -> bool:
             "crashes",
             f"{_which(told)} was running at {told.crashes} crashes in a row; it may be what ends the process. "
             "'retry' runs it again.",
+            item=told.item,
         )
     return True
 
@@ -298,9 +299,12 @@ def _wait_for_a_person(
     failure: Failure | None = None,
     *,
     changed: dict[str, Any] | None = None,
+    item: int | None = None,
 ) -> None:
     _stop_waiting(turn, pending)
-    number = turn.open_incident(kind, message, step=pending.step, visit=pending.visit, failure=failure, changed=changed)
+    number = turn.open_incident(
+        kind, message, step=pending.step, visit=pending.visit, failure=failure, changed=changed, item=item
+    )
     turn.replace_pending(pending, _with(pending, attempt=pending.attempt, incident=number))
 
 

@@ -10,6 +10,7 @@ import attrs
 import msgspec
 
 from persistence import EntryRecord, FanCount, HoldRecord, Journal, RunRecord, SavedRecord, opened
+from statemachine.commands import item_key
 from statemachine.runner import fans
 from statemachine.runner.clock import from_micros
 from statemachine.runner.halting import Hold
@@ -198,7 +199,7 @@ class RunView(Generic[D]):
             data=snapshot.data,
             incidents=snapshot.incidents,
             keys={
-                incident.number: step_key(snapshot.run, snapshot.nonce, incident.step, incident.visit)
+                incident.number: _key(snapshot, incident.step, incident)
                 for incident in snapshot.incidents
                 if incident.step
             },
@@ -217,6 +218,11 @@ class RunView(Generic[D]):
             saved=tuple(beside.saved),
             erased=record.erased,
         )
+
+
+def _key(snapshot: Snapshot[Any], step: str, incident: Incident) -> str:
+    key = step_key(snapshot.run, snapshot.nonce, step, incident.visit)
+    return key if incident.item is None else item_key(key, incident.item)
 
 
 @attrs.frozen

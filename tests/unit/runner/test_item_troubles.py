@@ -62,6 +62,7 @@ def test_an_undo_has_attempts_of_its_own_and_a_person_decides_that_item_alone() 
             desk.finish()
         (incident,) = desk.look().incidents
         assert (incident.kind, incident.item) == ("undo", 5)
+        assert desk.look().keys == {incident.number: "run-1:n:store:1:5"}
         assert "item 5" in incident.message
         assert "2 time(s)" in incident.message
         desk.resolve("retry")
@@ -122,6 +123,7 @@ def test_an_item_that_ends_its_process_is_found_and_the_others_are_not_blamed() 
         (incident,) = desk.look().incidents
         assert (incident.kind, desk.look().state) == ("crashes", ("storing",))
         assert "Item 5" in incident.message
+        assert list(desk.look().keys.values()) == ["run-1:n:store:1:5"]
         assert len(desk.deaths) == 3
         assert shelf.calls[called[1] : called[2]] == ["d4", "d5"]  # one after the other
         desk._crash = None
