@@ -14,8 +14,9 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Protocol
 
 import attrs
@@ -24,6 +25,7 @@ import msgspec
 from examples.models import Hear, Message, Model, ModelRefused, Remote, Reply, Tool, ToolCall, hear_nothing
 from examples.once import Once
 from statemachine import Call, Event, ItemOutcome, Retry, Run, Runner, State, Workflow, evolve, on, step
+from statemachine.runner import Emitted
 
 BUDGET = 2_000
 """Tokens, until somebody grants more."""
@@ -186,7 +188,7 @@ class Agent(Workflow[Talk], name="agent", version=1):
     )
     async def think(self, talk: Talk, call: Call) -> Thought:
         """Ask the model; its words are heard as they come, and are in the journal when they are whole."""
-        reply = await self.model.reply(talk.messages, TOOLS, hear=hear_nothing)
+        reply = await self.model.reply(talk.messages, TOOLS, hear=call.emit)
         return Thought(reply, len(talk.messages))
 
     @on(Approve, source=approving, to=acting)
@@ -273,13 +275,27 @@ class Scripted:
 
 def converse(runner: Runner, run: Run[Talk], text: str, allow: Callable[[str], bool]) -> None:
     """Say something, and see to what it needs until it listens again, halts or has stopped."""
-    with runner.watch(run.id) as moves:
+    heard: list[str] = []
+    with runner.watch(run.id) as moves, run.output() as output:
+        listening = Thread(target=overhear, args=(output, heard))
+        listening.start()
         run.send(Say(text))
         while run.status == "running" and not (run.within(Agent.listening) or run.within(Agent.halted)):
             if run.within(Agent.approving):
                 wanted = ", ".join(f"{call.name} {call.arguments}" for call in run.data.wanted)
                 run.send(Approve("the user") if allow(wanted) else Deny("the user", "not now"))
             next(moves)
+    listening.join()
+    if (last := run.data.messages[-1].text) not in "".join(heard):
+        print(last, end="")
+    print()
+
+
+def overhear(output: Iterable[Emitted], heard: list[str]) -> None:
+    """Print the model's words as they come; only what is whole is in the journal."""
+    for piece in output:
+        heard.append(str(piece.value))
+        print(heard[-1], end="", flush=True)
 
 
 def ask(what: str) -> bool:
@@ -305,7 +321,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for text in options.say:
                 print(f"\n> {text}")
                 converse(runner, run, text, (lambda _: True) if options.yes else ask)
-                print(run.data.messages[-1].text)
             print(f"\n{', '.join(run.state)}; {run.data.tokens} tokens; {account.balance():.2f} euros are left.")
     return 0
 

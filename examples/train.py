@@ -148,7 +148,7 @@ class CreditModel(Workflow[Training], name="credit-model", version=1):
         once = list({msgspec.json.encode(row): row for row in rows}.values())
         return evolve(training, cleaned=self._keep(msgspec.json.encode(once)), kept=len(once), tries=0)
 
-    @step(training, to=evaluating, retry=Retry(3), timeout=timedelta(hours=6), effect=False)
+    @step(training, to=evaluating, retry=Retry(3), timeout=timedelta(hours=6), heartbeat=600, effect=False)
     def train(self, training: Training, call: Call[Epoch]) -> Training:
         """What each epoch has learned is saved; the next attempt begins there."""
         examples = load(self.workshop / training.cleaned)

@@ -341,7 +341,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
 
     @asynccontextmanager
     async def output(self, run: str, *, buffer: int = BUFFER) -> AsyncGenerator[AsyncIterator[Emitted]]:
-        """Subscribe to what a run's steps give out by `call.emit` from now on; ends with the run.
+        """Subscribe to what a run's steps give out by `call.emit` from now on; ends with the run, or the block.
 
         Nothing of it is kept: who does not listen does not hear it, and a crash or a new attempt may give out again
         what was heard. The run need not be there yet. ::

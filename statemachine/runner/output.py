@@ -109,6 +109,7 @@ class Outputs:
         try:
             yield listener
         finally:
+            listener.end()
             left = tuple(one for one in self._listeners.get(run, ()) if one is not listener)
             if left:
                 self._listeners[run] = left

@@ -189,3 +189,19 @@ def test_a_burst_from_many_threads_is_bounded() -> None:
             told = list(output)
         assert len(told) <= 10
         assert sum(one.lost for one in told) + len(told) == 5_002
+
+
+def test_who_listens_in_another_thread_has_heard_all_once_the_block_is_left() -> None:
+    """The iterator ends with the block, also where the run goes on; what was given out before is heard first."""
+    gate = threading.Event()
+    with Runner(MemoryJournal(), [Talking(gate, ("a",))]) as runner:
+        run = runner.start(Talking, Answer(), id="r")
+        heard: list[Emitted] = []
+        with run.output() as output:
+            listening = threading.Thread(target=lambda: heard.extend(output))
+            listening.start()
+        listening.join(10)
+        assert not listening.is_alive()
+        assert heard == []
+        gate.set()
+        assert run.result(timeout=10).data.text == "told"
