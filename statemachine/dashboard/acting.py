@@ -21,6 +21,7 @@ PATIENCE = 10.0
 LONGEST_NAME = 200
 DECIDING = ("retry", "skip", "done")
 STEERING = ("cancel", "kill", "pause", "resume")
+HOLDING = ("hold", "release")
 
 
 @attrs.frozen
@@ -107,6 +108,21 @@ class Acting:
             raise HTTPException(422, f"{verb!r} is no verb; it is one of {', '.join((*DECIDING, *STEERING))}")
         return back(request, form.get("to", ""), "accepted")
 
+    async def hold(self, request: Request) -> Response:
+        """Hold work back, or release it, with a reason."""
+        session, form = await self.desk.acting(request)
+        verb, reason = form.get("verb", ""), form.get("reason", "").strip()
+        if not reason:
+            raise HTTPException(422, "Say why: the reason is shown wherever the hold is. Nothing was done.")
+        if verb not in HOLDING:
+            raise HTTPException(422, f"{verb!r} is no verb; it is one of {', '.join(HOLDING)}")
+        try:
+            workflow, step = msgspec.json.decode(form.get("work", ""), type=tuple[str, str])
+        except msgspec.DecodeError as error:
+            raise HTTPException(422, f"Say what to {verb}. Nothing was done.") from error
+        said = await self.desk.asking.act(_holding(verb, workflow, step, session.actor, reason))
+        return back(request, form.get("to", ""), said)
+
 
 def _sending(run: str, event: Plain, id: str, actor: str, reason: str | None) -> Work[str]:
     async def send(runner: AsyncRunner) -> str:
@@ -138,3 +154,15 @@ def _steering(run: str, verb: str, actor: str, reason: str) -> Work[object]:
         return None
 
     return steer
+
+
+def _holding(verb: str, workflow: str, step: str, actor: str, reason: str) -> Work[str]:
+    async def hold(runner: AsyncRunner) -> str:
+        act = {"hold": runner.hold, "release": runner.release}[verb]
+        try:
+            await act(workflow or None, step=step, actor=actor, reason=reason, timeout=PATIENCE)
+        except NotAnswered:
+            return "queued"
+        return "accepted"
+
+    return hold

@@ -144,6 +144,7 @@ def _routes(desk: Desk) -> list[Any]:
         Route("/sign-out", acting.sign_out, methods=["POST"]),
         Route("/send", acting.send, methods=["POST"]),
         Route("/verb", acting.verb, methods=["POST"]),
+        Route("/hold", acting.hold, methods=["POST"]),
         Mount("/static", StaticFiles(directory=HERE / "static"), name="static"),
     ]
 

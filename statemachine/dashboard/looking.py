@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import attrs
+import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -16,6 +17,7 @@ from statemachine.dashboard.asking import Work
 from statemachine.dashboard.desk import Desk, root
 from statemachine.dashboard.rendering import now, segment
 from statemachine.dashboard.showing import STATUSES, Shown, conditions, show
+from statemachine.definition import Definition
 from statemachine.errors import NoSuchRun
 from statemachine.runner import RunSummary, RunView
 from statemachine.snapshot import IncidentKind
@@ -135,7 +137,16 @@ class Looking:
             self.desk.asking.ask(lambda runner: runner.health()),
             self.desk.statistics(SPANS[since]),
         )
-        return self.desk.page(request, "health", well=well, numbers=numbers, since=since, spans=list(SPANS))
+        return self.desk.page(
+            request,
+            "health",
+            well=well,
+            numbers=numbers,
+            since=since,
+            spans=list(SPANS),
+            holds=[(work(one.workflow, one.step), one) for one in well.holds],
+            works=list(_works(self.desk.asking.definitions.values())),
+        )
 
 
 def _address(question: dict[str, str], after: str, came: list[str]) -> str:
@@ -148,6 +159,20 @@ def after_of(request: Request) -> int | None:
     """After which entry of a journal; None: its end."""
     after = request.query_params.get("after", "")
     return int(after) if after.isdecimal() and after.isascii() else None
+
+
+def work(workflow: str, step: str = "") -> str:
+    """What is to be held or released, as a form names it."""
+    return msgspec.json.encode((workflow, step)).decode()
+
+
+def _works(definitions: Iterable[Definition]) -> Iterator[tuple[str, str]]:
+    """What can be held back, as a form names it and as a reader does: a workflow, a step of it, everything."""
+    for one in sorted({one.name: one for one in definitions}.values(), key=lambda one: one.name):
+        yield work(one.name), f"{one.name}, all of it"
+        for step in one.steps:
+            yield work(one.name, step.name), f"step {step.name} of {one.name}"
+    yield work(""), "every workflow"
 
 
 def _counting(question: dict[str, Any]) -> Work[int]:

@@ -122,6 +122,29 @@ def test_an_incident_is_retried(page: Page, seen: Seen) -> None:
     assert (line.actor, line.reason) == ("night shift", "the bank answers again")
 
 
+def test_payments_are_held_back_and_released(page: Page, seen: Seen) -> None:
+    """From the page on health; each with a reason, which is shown beside what is held, and on the page of a run."""
+    sign_in(page, seen, "night shift")
+    page.goto(f"{address(seen)}/health")
+    page.locator("summary", has_text="hold back").click()
+    form = page.get_by_role("form", name="hold back")
+    form.get_by_label("what").select_option("step pay of claims")
+    form.get_by_label("why").fill("the bank pays twice")
+    form.get_by_role("button", name="Hold back").click()
+    expect(page.locator("#holds")).to_contain_text("step pay of claims by night shift: the bank pays twice")
+    run = asked(lambda: seen.claim("c1"))
+    asked(lambda: run.send(SETTLE))
+    page.goto(f"{address(seen)}/runs/c1")
+    expect(page.locator("#alerts")).to_contain_text("the bank pays twice")
+    expect(page.locator("#diagram")).to_contain_text("held back: nothing new begins")
+    page.goto(f"{address(seen)}/health")
+    page.locator("#holds summary", has_text="release").click()
+    page.locator("#holds").get_by_label("why").fill("it has been mended")
+    page.locator("#holds").get_by_role("button", name="Release").click()
+    expect(page.locator("#holds")).to_be_empty()
+    assert asked(lambda: run.result(10)).status == "completed"
+
+
 def test_without_the_token_one_only_looks(page: Page, seen: Seen) -> None:
     """There is no form to fill in; a wrong token opens nothing; a form made by hand is refused."""
     asked(lambda: seen.claim("c1"))

@@ -237,3 +237,29 @@ def test_an_async_runner_is_asked_on_its_own_loop() -> None:
         form = hidden(visitor.get("/flows/inbox").text, "Refuse c1")
         assert "Done. It is in the journal." in visitor.post("/flows/send", data=form).text
         becomes(lambda: '"completed"' in visitor.get("/flows/api/runs/c1").text)
+
+
+def test_work_is_held_back_and_released_from_the_page() -> None:
+    """By whom and why is shown; without a reason, or without a session, nothing is held."""
+    with office() as seen:
+        assert 'aria-label="hold back"' not in seen.page("/health")
+        refused(seen, "/hold", {"verb": "hold", "work": '["claims","pay"]', "reason": "audit"}, 401, "Sign in")
+        seen.sign_in()
+        page = seen.page("/health")
+        assert "step pay of claims" in page
+        form = hidden(page, "hold back") | {"work": '["claims","pay"]'}
+        refused(seen, "/hold", form, 422, "Say why")
+        refused(seen, "/hold", form | {"reason": "x", "verb": "stop"}, 422, "it is one of hold, release")
+        refused(seen, "/hold", form | {"reason": "x", "work": "pay"}, 422, "Say what to hold")
+        refused(seen, "/hold", form | {"reason": "x", "work": '["claims","play"]'}, 409, "no such step")
+        assert seen.runner.holds() == ()
+        seen.visitor.post("/hold", data=form | {"reason": "audit"})
+        (held,) = seen.runner.holds()
+        assert (held.workflow, held.step, held.actor, held.reason) == ("claims", "pay", "Grace", "audit")
+        page = seen.page("/health")
+        assert "step pay of claims by Grace: audit" in page
+        label = re.search(r'aria-label="(release [^"]+)"', page)
+        assert label
+        form = {name: html.unescape(value) for name, value in hidden(page, label[1]).items()}
+        seen.visitor.post("/hold", data=form | {"reason": "done"})
+        assert seen.runner.holds() == ()
