@@ -63,6 +63,10 @@ def _ask(
             if owned:
                 raise
             click.echo(f"{verb} {what}: queued. Nobody owns {file}; whoever does next takes it before anything begins.")
+            if workflow is not None and not client.count(workflow=workflow):
+                click.echo(
+                    f"No run there is of a workflow {workflow!r}: if that is not its name, nothing will be held."
+                )
         else:
             click.echo(f"{verb} {what}: done")
         say_held(client.holds())

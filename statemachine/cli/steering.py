@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,7 +39,7 @@ def fields(_context: click.Context, _option: click.Parameter, value: str) -> Any
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="For finding it again. Repeatable.")
 @click.option("--priority", default=0, help="Where its steps wait for their turn, a higher one goes first.")
 @WAIT
-@who
+@click.option("--actor", default=getpass.getuser, show_default="your user name", help="Who does it.")
 @APP
 def start(
     file: Path,
@@ -50,11 +51,9 @@ def start(
     priority: int,
     wait: float,
     actor: str,
-    reason: str | None,
     places: tuple[str, ...],
 ) -> None:
     """Start a run of WORKFLOW, by its name, with DATA as JSON."""
-    del reason  # a start has none
     with changing(file, places) as runner:
         named = asked(tags=tags)["tags"]
         receipt = runner.start_plain(workflow, Plain(data), id=run, tags=named, priority=priority, actor=actor)

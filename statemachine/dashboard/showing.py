@@ -136,6 +136,8 @@ async def show(asking: Asking, redaction: Redaction, run: str, *, after: int | N
 
 
 async def _story(asking: Asking, view: RunView[Any]) -> tuple[Story, str]:
+    if view.erased:
+        return Story((), ()), ""
     if view.seq > TOLD:
         return Story((), ()), f"It has {view.seq:,} entries, too many to tell its story here."
     try:

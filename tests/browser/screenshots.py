@@ -5,6 +5,7 @@ They show the loan desk's journal: a small day with a kill in it, then a morning
 
 from __future__ import annotations
 
+import logging
 import random
 import subprocess
 import sys
@@ -101,6 +102,7 @@ def busy(runner: Runner) -> Iterator[str]:
 def main(images: Path = IMAGES) -> None:
     """Take them."""
     images.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("statemachine").setLevel(logging.CRITICAL)  # the bank is meant not to answer
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "day"
         day = [

@@ -75,13 +75,14 @@ def test_every_document_is_found_from_the_readme() -> None:
 
 
 def test_what_documents_link_to_exists() -> None:
-    """No link to a file that was moved or never written."""
+    """No link to a file that was moved or never written, and no picture that is made and shown nowhere."""
     links = {
-        (document, link)
+        (document.parent / link).resolve()
         for document in DOCUMENTS
-        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+        for link in re.findall(r"(?:\]\(|src(?:set)?=\")([^)#:\"]+)[)\"]", document.read_text(encoding="utf-8"))
     }
-    assert [link for document, link in links if not (document.parent / link).exists()] == []
+    assert [link for link in links if not link.exists()] == []
+    assert [picture for picture in (ROOT / "docs" / "images").iterdir() if picture.resolve() not in links] == []
 
 
 def test_the_commands_that_documents_name_exist() -> None:

@@ -43,6 +43,7 @@ def test_without_an_owner_it_is_queued_for_the_next(path: Path) -> None:
     )
     with served(path):
         assert "night" in asked("health", path).output
+    assert "if that is not its name, nothing will be held" in asked("hold", path, "shoq", "--reason", "night").output
 
 
 def test_what_is_not_said_or_not_there_is_refused(path: Path) -> None:

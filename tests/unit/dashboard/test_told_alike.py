@@ -101,6 +101,7 @@ def test_an_erased_run_says_so_everywhere(path: Path) -> None:
         ):
             assert "erased" in shown
             assert "book of secrets" not in shown
+        assert 'id="timeline"' not in page(address, "/runs/o1")
         assert told("show", path, "o1")["run"]["erased"] is True
         assert json.loads(page(address, "/api/runs/o1"))["run"]["erased"] is True
         lines = [json.loads(line) for line in asked("export", path).output.splitlines()]
