@@ -13,11 +13,13 @@ system has one.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -111,15 +113,16 @@ class LockFile:
     def _follow(self) -> None:
         """Open the file anew if somebody has removed it: a lock on a file without a name keeps nobody out."""
         if os.fstat(self._descriptor).st_nlink == 0:
-            os.close(self._descriptor)
-            self._descriptor = _open(self.path)
+            removed, self._descriptor = self._descriptor, _open(self.path)
+            os.close(removed)
 
     def unlock(self, who: object) -> None:
         """Free the lock, if `who` has it."""
         with _registry.mutex:
             if self._holder is who:
-                _unlock(self._descriptor)
                 self._holder = None
+                with suppress(OSError):  # what the system would not free, it frees when the file is closed
+                    _unlock(self._descriptor)
 
     @property
     def held_here(self) -> bool:
@@ -142,11 +145,12 @@ class LockFile:
             return None
 
     def write(self, stamp: Stamp | None) -> None:
-        """Leave a stamp, or wipe the last one."""
-        text = b"" if stamp is None else msgspec.json.encode(stamp)
+        """Leave a stamp, or wipe the last one. Raises OSError, also when only a part of it was written."""
+        text = (b"" if stamp is None else msgspec.json.encode(stamp)).ljust(_SIZE) + b"\n"
         with _registry.mutex:
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.write(self._descriptor, text.ljust(_SIZE) + b"\n")
+            if os.write(self._descriptor, text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
 
 def _open(path: str) -> int:

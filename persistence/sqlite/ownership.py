@@ -5,6 +5,9 @@
   owner writes nothing into the database.
 * The epoch makes both safe. It stands in the database, grows with every claim, and is checked inside every commit; an
   owner that was taken for dead, and was not, is stopped there (`Fenced`), whatever the files say.
+
+What the disk says of the lock's file is `Unwritable`, as it is of the database: a claim leaves nothing behind, a
+renewal is tried again.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ import os
 import sqlite3
 import time
 import weakref
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from persistence.errors import Owned, fenced
+from persistence.errors import Owned, Unwritable, fenced
 from persistence.sqlite import sql
 from persistence.sqlite.connection import begin
 from persistence.sqlite.lockfile import LockFile, Stamp, boot, now
@@ -48,23 +53,22 @@ class Ownership:
         if self._stamp is not None:
             msg = f"Journal {self._path!r} is owned by this very object, as {self._stamp.owner!r}."
             raise Owned(msg)
-        file = self._shared()
-        locked = file.lock(self._holder)
-        before = file.read()
-        try:
-            if locked:
-                # Free lock: its owner is dead, unless it is one that took over and has waited for the lock since.
-                if before is not None and before.waits(now()):
-                    self._refuse(before)
-            else:
-                self._see_that_it_is_suspended(file, before)
-            epoch = self._bump(connection, file, owner, None if locked else before)
-        except BaseException:
-            file.unlock(self._holder)
-            raise
-        self._stamp = Stamp(os.getpid(), owner[:200], epoch, now(), lease, boot(), locked)
-        file.write(self._stamp)
-        return epoch
+        with self._told():
+            file = self._shared()
+            try:
+                locked = file.lock(self._holder)
+                before = file.read()
+                if locked:
+                    # Free lock: its owner is dead, unless it is one that took over and has waited for the lock since.
+                    if before is not None and before.waits(now()):
+                        self._refuse(before)
+                else:
+                    self._see_that_it_is_suspended(file, before)
+                self._stamp = self._bump(connection, file, before, Stamp(0, owner, 0, 0, lease, boot(), locked))
+            except BaseException:
+                file.unlock(self._holder)
+                raise
+        return self._stamp.epoch
 
     def _see_that_it_is_suspended(self, file: LockFile, stamp: Stamp | None) -> None:
         """Raises Owned unless the one that has the lock has let its lease run out."""
@@ -90,38 +94,51 @@ class Ownership:
         )
         raise Owned(msg)
 
-    def _bump(self, connection: sqlite3.Connection, file: LockFile, owner: str, suspended: Stamp | None) -> int:
-        """The next epoch, committed. Of two that take over from one suspended owner, the second finds it replaced."""
+    def _bump(self, connection: sqlite3.Connection, file: LockFile, before: Stamp | None, after: Stamp) -> Stamp:
+        """The next epoch, committed; and stamped first, so that there is no claim that the lock's file does not tell.
+
+        Whoever dies between the two is replaced once that lease has run out. Of two that take over from one suspended
+        owner, the second finds it replaced.
+        """
         begin(connection, self._patience)
+        stamped = False
         try:
             epoch, _ = connection.execute(sql.EPOCH).fetchone()
-            if suspended is not None and (epoch != suspended.epoch or file.read() != suspended):
+            if not after.locked and file.read() != before:
                 self._refuse(file.read())
-            connection.execute(sql.BUMP_EPOCH, (owner,))
+            connection.execute(sql.BUMP_EPOCH, (after.owner,))
+            after = Stamp(os.getpid(), after.owner[:200], int(epoch) + 1, now(), after.lease, after.boot, after.locked)
+            stamped = True
+            file.write(after)
+            connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if stamped:
+                with suppress(OSError):
+                    file.write(before)
             raise
-        connection.execute("COMMIT")
-        return int(epoch) + 1
+        return after
 
     def renew(self, connection: sqlite3.Connection, epoch: int) -> None:
         """See `Journal.renew`; and take the lock, if this owner took over without it and it is free by now."""
         current, owner = connection.execute(sql.EPOCH).fetchone()
         if self._stamp is None or self._file is None or current != epoch or self._stamp.epoch != epoch:
             raise fenced(self._path, epoch, current, owner)
-        locked = self._file.lock(self._holder)
-        old = self._stamp
-        self._stamp = Stamp(old.pid, old.owner, epoch, now(), old.lease, old.boot, locked)
-        self._file.write(self._stamp)
+        with self._told():
+            locked = self._file.lock(self._holder)
+            old = self._stamp
+            self._stamp = Stamp(old.pid, old.owner, epoch, now(), old.lease, old.boot, locked)
+            self._file.write(self._stamp)
 
     def release(self, epoch: int) -> None:
         """See `Journal.release`."""
         if self._stamp is None or self._file is None or self._stamp.epoch != epoch:
             return
-        stamp = self._file.read()
-        if stamp is not None and stamp.epoch == epoch:
-            self._file.write(None)
+        with suppress(OSError):  # a stamp that stays says nothing without the lock
+            stamp = self._file.read()
+            if stamp is not None and stamp.epoch == epoch:
+                self._file.write(None)
         self._file.unlock(self._holder)
         self._stamp = None
 
@@ -129,11 +146,12 @@ class Ownership:
         """See `Journal.owner`."""
         if self._file is None and not Path(self._lock_path).exists():
             return None
-        file = self._shared()
-        stamp = file.read()
-        if stamp is None:
-            return None
-        return stamp.owner if stamp.waits(now()) or file.locked() else None
+        with self._told():
+            file = self._shared()
+            stamp = file.read()
+            if stamp is None:
+                return None
+            return stamp.owner if stamp.waits(now()) or file.locked() else None
 
     def close(self) -> None:
         """Give up the lock, if it is held, and the file."""
@@ -142,6 +160,18 @@ class Ownership:
         if self._file is not None:
             self._leave()
             self._file = None
+
+    @contextmanager
+    def _told(self) -> Generator[None]:
+        """What the disk says of the lock's file, as the journal's error."""
+        try:
+            yield
+        except OSError as error:
+            msg = (
+                f"Journal {self._path!r}: the file that says who owns it, {self._lock_path!r}, cannot be used "
+                f"({error}). See that it may be opened and written, and that the disk has room; then it goes on."
+            )
+            raise Unwritable(msg) from error
 
     def _shared(self) -> LockFile:
         if self._file is None:

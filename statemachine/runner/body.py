@@ -346,4 +346,12 @@ class Body:
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(self.options.lease / 3)
-            await self.writer.ask(Reading(lambda mover: mover.journal.renew(mover.epoch)), must=True)
+            await self.writer.ask(Reading(_renew), must=True)
+
+
+def _renew(mover: Mover) -> None:
+    """Say that the owner is alive; where the disk lets nobody say so, work goes on, and it is said the next time."""
+    try:
+        mover.journal.renew(mover.epoch)
+    except (Busy, Unwritable) as error:
+        log.warning("The lease on the journal could not be renewed: %s", error)

@@ -3,6 +3,9 @@
 Files, locks and the shared memory of the write-ahead log (xShm…) are the real ones of the system's VFS, in a folder
 of their own. Only syncs are left out: they are recorded, and what they would have made durable is worked out from the
 record (see `tests.reliability.disk.image`).
+
+Before the shared memory apsw lets nobody stand (`apsw.VFSFile` has no xShmMap, xShmLock, xShmBarrier and xShmUnmap):
+no failure of it is tried here.
 """
 
 from __future__ import annotations
@@ -164,6 +167,16 @@ class _File(apsw.VFSFile):
             raise _error(apsw.SQLITE_FULL if trouble in {"full", "short"} else apsw.SQLITE_IOERR_WRITE)
         super().xWrite(whole, offset)
         self._disk.done("write", self._path, offset, whole)
+
+    def xFileSize(self) -> int:  # noqa: N802
+        if self._disk.meet("size", self._path) == "io":
+            raise _error(apsw.SQLITE_IOERR_FSTAT)
+        return super().xFileSize()
+
+    def xLock(self, level: int) -> None:  # noqa: N802
+        if self._disk.meet("lock", self._path) == "io":
+            raise _error(apsw.SQLITE_IOERR_LOCK)
+        super().xLock(level)
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802
         if self._disk.meet("truncate", self._path) in {"io", "read-only"}:
