@@ -10,7 +10,7 @@ import importlib
 import typing
 
 from statemachine import _clash as _clash
-from statemachine.cache import Cache
+from statemachine.cache import Cache, ItemCache
 from statemachine.calls import Call
 from statemachine.collected import ItemOutcome
 from statemachine.data import evolve
@@ -83,6 +83,7 @@ __all__ = [
     "Event",
     "HandlerFailed",
     "History",
+    "ItemCache",
     "ItemOutcome",
     "Moment",
     "NoSuchRun",

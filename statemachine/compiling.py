@@ -334,7 +334,7 @@ class _Compiler:
             each=None if each is None else each.each,
             limit=work.limit,
             failures=work.failures,
-            cache=self.functions.cache(work.cache),
+            cache=self.functions.cache(work.cache, item),
         )
         self.steps.append(step)
         saves = self.functions.saves(work)

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
-from statemachine.cache import Cache
+from statemachine.cache import Cache, ItemCache
 from statemachine.calls import elsewhere
 from statemachine.definition import CacheSpec, Function
 from statemachine.errors import BrokenStep
@@ -59,11 +59,11 @@ class Functions:
         """A function that says what a step is done for."""
         return self._add("each", function, self.reader.each(function))
 
-    def cache(self, given: Cache[Any] | None) -> CacheSpec | None:
-        """A cache, whose key is the function that says what a step's result depends on."""
+    def cache(self, given: Cache[Any] | ItemCache[Any, Any] | None, item: Any) -> CacheSpec | None:
+        """A cache, whose key is the function that says what a step's result depends on; for an item, of that type."""
         if given is None:
             return None
-        key = self._add("key", given.key, self.reader.key(given.key))
+        key = self._add("key", given.key, self.reader.key(given.key, item))
         return CacheSpec(key=key, age=seconds(given.age), most=given.most, size=given.size)
 
     def step(self, function: Callable[..., Any], *, transactional: bool, returns: Any, item: Any = None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from statemachine.cache import Cache
+from statemachine.cache import Cache, ItemCache
 from statemachine.errors import BrokenState, BrokenStep
 from statemachine.retry import Retry
 from statemachine.steps import Work
@@ -44,8 +44,10 @@ def check_work(workflow: str, state: str, work: Work) -> None:
     if work.each is None and work.failures != "stop":
         raise BrokenStep(workflow, state, f"failures={work.failures!r} is said of items; say which, each=…", work.place)
     cache: Any = work.cache
-    if cache is not None and not isinstance(cache, Cache):
-        raise BrokenStep(workflow, state, f"cache={say(cache)} is no Cache; write cache=Cache(key, age)", work.place)
+    kind = Cache if work.each is None else ItemCache
+    if cache is not None and not isinstance(cache, kind):
+        reason = f"cache={say(cache)} is no {kind.__name__}; write cache={kind.__name__}(key, age)"
+        raise BrokenStep(workflow, state, reason, work.place)
     error: Any = work.error
     if not isinstance(error, Mapping):
         reason = f"error={say(error)} leads nowhere; write error={{{say(error)}: state}}"

@@ -106,12 +106,13 @@ class Reader:
             raise self.broken(read, "it takes (data), as nothing else says what the items of a visit are")
         return _bound(read, lambda call: _adapted(call, shape))
 
-    def key(self, function: Callable[..., Any]) -> Bound:
-        """`(data)` -> what a step's result depends on; a function or a method."""
+    def key(self, function: Callable[..., Any], item: Any) -> Bound:
+        """`(data)`, or `(data, item)` where a step has items, -> what its result depends on; a function or a method."""
         read = self._pure(function, method=id(function) in self.methods)
-        shape = self._shape(read, None, Moment)
-        if shape != ("data",):
-            raise self.broken(read, "a key takes (data): a result that depends on more must not be taken for it")
+        shape = self._shape(read, item, Moment)
+        if shape != (("data",) if item is None else ("data", "event")):
+            takes = "(data)" if item is None else "(data, item)"
+            raise self.broken(read, f"a key takes {takes}: a result that depends on more must not be taken for it")
         if self._hint(read, "return") in {None, type(None)}:
             raise self.broken(read, "a key returns what the result depends on; this returns None, which caches nothing")
         return _bound(read, lambda call: _adapted(call, shape))

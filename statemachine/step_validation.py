@@ -96,9 +96,12 @@ class StepValidation:
             return
         refused = (
             (step.kind != "at-least-once", f"runs {step.kind}, and so its result is that of its own attempt"),
-            (step.each is not None, "is done for each of many items, whose results are each its own run's"),
             (step.pivot, "is a pivot, which must happen in each run that passes it"),
             (step.undo is not None, "has an undo, but of a result that is taken nothing was done"),
+            (
+                step.into is None and step.each is not None,
+                "returns nothing for an item; say in into= what is made of it",
+            ),
             (step.into is None, "returns the data itself, which is no other run's; let it return a result, with into="),
             (not 0 < step.cache.age <= LONGEST, f"keeps results above 0 s and up to {LONGEST:.0e} s"),
             (step.cache.most < 1 or step.cache.size < 1, "keeps no result at all, since most= or size= is below 1"),

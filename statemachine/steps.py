@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, over
 
 import attrs
 
-from statemachine.cache import Cache
+from statemachine.cache import Cache, ItemCache
 from statemachine.calls import Call
 from statemachine.collected import ItemOutcome
 from statemachine.definition import Failures
@@ -45,7 +45,7 @@ class Work:
     each: Callable[..., Any] | None = None
     limit: int = 8
     failures: Failures = "stop"
-    cache: Cache[Any] | None = None
+    cache: Cache[Any] | ItemCache[Any, Any] | None = None
     place: str
     function: Callable[..., Any] | None = None
     undo: Callable[..., Any] | None = None
@@ -281,6 +281,7 @@ def step(
     each: Callable[[D], Sequence[Item]],
     to: QuietArms[D],
     into: Callable[[D, Sequence[R]], D],
+    cache: ItemCache[D, Item] | None = None,
     limit: int = ...,
     failures: Literal["stop"] = ...,
     error: Mapping[type[Exception], QuietArms[D]] | None = None,
@@ -294,6 +295,7 @@ def step(
     each: Callable[[D], Sequence[Item]],
     to: QuietArms[D],
     into: Callable[[D, Sequence[ItemOutcome[R]]], D],
+    cache: ItemCache[D, Item] | None = None,
     failures: Literal["collect"],
     limit: int = ...,
     **options: Unpack[Options],
@@ -303,7 +305,7 @@ def step(
     *,
     to: Any,
     into: Callable[..., Any] | None = None,
-    cache: Cache[Any] | None = None,
+    cache: Cache[Any] | ItemCache[Any, Any] | None = None,
     error: Mapping[type[Exception], Any] | None = None,
     failed: Any = None,
     retry: Retry = ONCE,
@@ -326,7 +328,8 @@ def step(
         state: The state, which has no other step.
         to: Where its success leads: a state, or arms in their priority of which the last has no guard.
         into: The step returns something else, which this pure function `(data, result) -> data` folds into the data.
-        cache: Take a result of it that was recorded before, by any run, instead of an attempt.
+        cache: Take a result of it that was recorded before, by any run, instead of an attempt. With `each`, an
+            `ItemCache`: the result of an item.
         error: Exceptions known to have had no effect, never tried again, and the states they lead to.
         failed: Where to go when attempts are used up; when not given, the run is undone.
         retry: How often and how far apart it is attempted; one attempt by default.

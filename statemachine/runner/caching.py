@@ -29,6 +29,21 @@ Io = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 @attrs.frozen
+class Found:
+    """What was found for an attempt.
+
+    Attributes:
+        where: Where its result is kept; None: nowhere.
+        record: What was recorded there before; None: nothing that can be taken.
+        result: The result in it.
+    """
+
+    where: Keep | None = None
+    record: CachedRecord | None = None
+    result: Any = None
+
+
+@attrs.frozen
 class Results:
     """Where results are looked for.
 
@@ -42,11 +57,35 @@ class Results:
     clock: Clock
     io: Io
 
-    async def recent(self, where: Keep) -> CachedRecord | None:
+    async def find(self, hosted: Hosted, run: str, command: RunStep, data: Any, item: Any = None) -> Found:
+        """Look for the result of an attempt over this data, and item. Raises what the key's function raises."""
+        shelf = hosted.steps[command.step].shelf
+        where = None if shelf is None else shelf.keep(hosted.stored.codec, data, item)
+        if where is None:
+            return Found()
+        try:
+            record = await self._recent(where)
+            if record is not None:
+                kind = hosted.definition.code.results[command.step]
+                return Found(where, record, hosted.stored.codec.decode(record.value, kind))
+        except (JournalError, *UNSTORABLE) as error:
+            log.warning(
+                "A result of step %s that was kept cannot be read: %s",
+                command.step,
+                error,
+                extra=fields(hosted.definition.name, run, command.step, command.attempt),
+            )
+        return Found(where)
+
+    async def _recent(self, where: Keep) -> CachedRecord | None:
         """The result that is kept there, unless it is too old. Raises JournalError."""
         record: CachedRecord | None = await self.io(lambda: self.journal.cached(where.shelf, where.key))
         too_old = record is not None and record.at + where.oldest < to_micros(self.clock.now())
         return None if too_old else record
+
+    def unkeyed(self, command: RunStep, error: Exception) -> Failed:
+        """What an attempt whose key's function raises has failed with."""
+        return Failed(command.step, command.visit, failure_told(error), chance=self.clock.chance(), effect=False)
 
 
 @attrs.frozen
@@ -60,43 +99,23 @@ class Looking:
 
     async def before(self, work: Attempting, tell: Tell, attempt: Attempt) -> None:
         """Tell the run what was recorded before; else make the attempt, whose result is then kept."""
-        command = self.command
-        told: Succeeded | Failed | None
+        command, run = self.command, self.snapshot.run
         try:
-            told = await self._find(attempt)
+            found = await self.results.find(self.hosted, run, command, self.snapshot.base(command.visit))
         except Exception as error:  # noqa: BLE001 -- the key's function is the user's, and its attempt has failed
-            failure, chance = failure_told(error), self.results.clock.chance()
-            told = Failed(command.step, command.visit, failure, chance=chance, effect=False)
-        if told is None:
+            tell(attempt, run, self.results.unkeyed(command, error))
+            return
+        if found.record is None:
+            attempt.keep = found.where
             await work(attempt)
         else:
-            tell(attempt, self.snapshot.run, told)
-
-    async def _find(self, attempt: Attempt) -> Succeeded | None:
-        hosted, command = self.hosted, self.command
-        shelf = hosted.steps[command.step].shelf
-        where = None if shelf is None else shelf.keep(hosted.stored.codec, self.snapshot.base(command.visit))
-        if where is None:
-            return None
-        try:
-            record = await self.results.recent(where)
-            if record is not None:
-                return _taken(hosted, command, record)
-        except (JournalError, *UNSTORABLE) as error:
-            log.warning(
-                "A result of step %s that was kept cannot be read: %s",
-                command.step,
-                error,
-                extra=fields(hosted.definition.name, self.snapshot.run, command.step, command.attempt),
-            )
-        attempt.keep = where
-        return None
+            told = Succeeded(command.step, command.visit, {}, found.result, taken=taken(found.record))
+            tell(attempt, run, told)
 
 
-def _taken(hosted: Hosted, command: RunStep, record: CachedRecord) -> Succeeded:
-    result = hosted.stored.codec.decode(record.value, hosted.definition.code.results[command.step])
-    taken = Taken(record.run, record.visit, from_micros(record.at))
-    return Succeeded(command.step, command.visit, {}, result, taken=taken)
+def taken(record: CachedRecord) -> Taken:
+    """Whose result it is."""
+    return Taken(record.run, record.visit, from_micros(record.at))
 
 
 def keep(plan: Plan, loaded: Loaded, told: Succeeded, where: Keep) -> None:

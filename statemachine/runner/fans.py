@@ -13,11 +13,11 @@ from typing import Any, overload
 import attrs
 import msgspec
 
-from persistence import Change, FanRecord, GivenRecord, ItemRecord, Journal
+from persistence import CachedRecord, Change, FanRecord, GivenRecord, ItemRecord, Journal
 from statemachine.collected import ItemOutcome
 from statemachine.definition import StepSpec
 from statemachine.errors import RunHeld
-from statemachine.inputs import Input, Succeeded
+from statemachine.inputs import Input, Succeeded, Taken
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.mover import Mover, Plan
 from statemachine.snapshot import Failure, Snapshot
@@ -30,6 +30,9 @@ BEGUN = "begun"
 WAITING = "waiting"
 """It failed, and is tried again at `due`."""
 DONE = "done"
+TAKEN = "taken"
+"""It was not attempted: its result is one that was recorded before. Its body is a `TakenItem`."""
+SETTLED = frozenset((DONE, TAKEN))
 FAILED = "failed"
 """For good; whether it took effect is unknown."""
 REFUSED = "refused"
@@ -44,6 +47,13 @@ ReadItems = Callable[[int, int, int], list[ItemRecord]]
 def reader(journal: Journal, run: str) -> ReadItems:
     """Reads what came of a run's items."""
     return lambda visit, after, limit: journal.items(run, visit, after=after, limit=limit)
+
+
+class TakenItem(msgspec.Struct, frozen=True):
+    """The result of an item that was taken from what another visit had recorded, and whose it was."""
+
+    taken: Taken
+    result: msgspec.Raw
 
 
 class Incomplete(LookupError):
@@ -91,9 +101,10 @@ class Results(Sequence[Any]):
             message = f"of visit {self._visit} the journal lacks what came of item {number}"
             raise Incomplete(message)
         item = self._page[place]
-        if item.state != DONE:
+        if item.state not in SETTLED:
             return ItemOutcome[Any](failure=self._decode(item.body, Failure))
-        result = self._decode(item.body, self._kind)
+        body = item.body if item.state == DONE else msgspec.json.decode(item.body, type=TakenItem).result
+        result = self._decode(bytes(body), self._kind)
         return ItemOutcome[Any](result=result) if self._collect else result
 
 
@@ -186,7 +197,7 @@ class Marks:
     def take(self, item: ItemRecord) -> None:
         """Note one."""
         self.known[item.number] = 1
-        if item.state == DONE:
+        if item.state in SETTLED:
             self.done += 1
         elif item.state == REFUSED:
             self.refused.add(item.number)
@@ -221,21 +232,27 @@ def to_undo(journal: Journal, fan: FanRecord, left: Container[int]) -> tuple[lis
 
 @attrs.frozen(eq=False, kw_only=True)
 class Noting:
-    """Record what came of items, or which there are. Answers whether the run waits for more of that visit now."""
+    """Record what came of items, or which there are. Answers whether the run waits for more of that visit now.
+
+    `cached` is kept for other runs only while the run waits for that visit.
+    """
 
     run: str
     visit: int
     fans: tuple[FanRecord, ...] = ()
     given: tuple[GivenRecord, ...] = ()
     items: tuple[ItemRecord, ...] = ()
+    cached: tuple[CachedRecord, ...] = ()
 
     def plan(self, mover: Mover, plan: Plan, /) -> None:
         """See `Request.plan`."""
-        plan.changes.append(Change(fans=self.fans, given=self.given, items=self.items))
         try:
             loaded = mover.find(self.run)
         except RunHeld:
             loaded = None
+        awaited = loaded is not None and any(one.visit == self.visit for one in loaded.snapshot.pending)
+        cached = self.cached if awaited else ()
+        plan.changes.append(Change(fans=self.fans, given=self.given, items=self.items, cached=cached))
         plan.answer = loaded is not None and wants(loaded.snapshot, self.visit)
 
 

@@ -55,6 +55,13 @@ class HostedStep:
     work: Work
     undo: Work | None
     shelf: Shelf | None
+    """Where its results are kept, if they are."""
+
+    @property
+    def looks(self) -> bool:
+        """Whether a result is looked for before an attempt of all of it, and not item by item."""
+        return self.shelf is not None and self.spec.each is None
+
     """Where its results are kept for other runs."""
 
     @classmethod

@@ -18,18 +18,20 @@ from typing import Any
 
 import msgspec
 
-from persistence import FanRecord, ItemRecord
+from persistence import CachedRecord, FanRecord, ItemRecord
 from statemachine.calls import Call
 from statemachine.commands import RunStep, item_key
 from statemachine.errors import RunnerClosed
 from statemachine.inputs import Failed, Succeeded
 from statemachine.runner import fans
-from statemachine.runner.attempts import Attempt, failure_told, in_turn
+from statemachine.runner.attempts import Attempt, Attempting, failure_told, in_turn
+from statemachine.runner.caching import taken
 from statemachine.runner.clock import from_micros, to_micros
 from statemachine.runner.failing import failed
 from statemachine.runner.fans import Marks, Noting, Pages, Results
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.requests import Reading
+from statemachine.runner.shelves import Keep
 from statemachine.runner.suspects import SUSPECT
 from statemachine.runner.tools import Job, Tools
 from statemachine.snapshot import Failure, Snapshot
@@ -207,9 +209,12 @@ class Pass:
     def _begin(self, number: int) -> None:
         before = self._open.get(number)
         attempt = Attempt(1 if before is None else before.attempts + 1, undo=False, priority=self._attempt.priority)
-        work = partial(self._one, number)
-        begun = work(attempt) if self._job.lane is None else in_turn(self._job.lane, work, attempt)
-        attempt.task = asyncio.get_running_loop().create_task(begun)
+        work: Attempting = partial(self._one, number)
+        if self._job.lane is not None:
+            work = partial(in_turn, self._job.lane, work)
+        if self._job.step.shelf is not None:
+            work = partial(self._looked_for, number, work)
+        attempt.task = asyncio.get_running_loop().create_task(work(attempt))
         self._running[number] = attempt
         attempt.task.add_done_callback(lambda _: self._ended(number, attempt))
 
@@ -226,12 +231,36 @@ class Pass:
 
     # One item.
 
-    async def _one(self, number: int, attempt: Attempt) -> None:
+    async def _item(self, number: int) -> Any:
         there, item = self._pages.kept(number)
         if not there:
             ask = self._tools.writer.ask
             item = await ask(Reading(lambda mover: self._pages.read(mover.journal, number)), must=True)
-        command = RunStep(self._step.name, self._fan.visit, attempt.number, item_key(self._job.command.key, number))
+        return item
+
+    def _command(self, number: int, attempt: Attempt) -> RunStep:
+        return RunStep(self._step.name, self._fan.visit, attempt.number, item_key(self._job.command.key, number))
+
+    async def _looked_for(self, number: int, work: Attempting, attempt: Attempt) -> None:
+        """Take the result that was recorded for such an item before; else make the attempt, whose result is kept."""
+        item, command = await self._item(number), self._command(number, attempt)
+        results = self._tools.results
+        try:
+            found = await results.find(self._job.hosted, self._run, command, self._base, item)
+        except Exception as error:  # noqa: BLE001 -- the key's function is the user's, and its attempt has failed
+            await self._take_failure(number, command, results.unkeyed(command, error))
+            return
+        if found.record is None:
+            attempt.keep = found.where
+            await work(attempt)
+        elif self._may_begin():
+            there = fans.TakenItem(taken(found.record), msgspec.Raw(found.record.value))
+            await self._take_success(number, fans.TAKEN, attempt.number - 1, msgspec.json.encode(there))
+        else:
+            self._leave(number)
+
+    async def _one(self, number: int, attempt: Attempt) -> None:
+        item, command = await self._item(number), self._command(number, attempt)
         await self._tools.room(self._step, self._work, attempt)
         if not self._may_begin():  # it was held, or its run paused, while this waited for its turn
             self._tools.leave_room(self._step, self._work)
@@ -246,7 +275,8 @@ class Pass:
         try:
             result = await self._tools.perform(attempt, work, timeout, deadline, self._base, item, call)
         except Exception as error:  # noqa: BLE001 -- whatever a step raises is recorded whole
-            await self._take_failure(number, command, error)
+            told = failed(self._job.hosted, self._run, command, error, self._tools.clock.chance())
+            await self._take_failure(number, command, told)
         else:
             await self._take_result(number, attempt, result)
         await self._tools.thread_over(attempt, self._run, self._fan.visit)
@@ -268,12 +298,18 @@ class Pass:
             told = Failed(self._step.name, self._fan.visit, _of_item(number, failure), recorded=False)
             await self._fail(self._record(number, fans.UNRECORDED, attempt.number, failure), told)
             return
+        await self._take_success(number, fans.DONE, attempt.number, body, attempt.keep)
+
+    async def _take_success(
+        self, number: int, state: str, attempts: int, body: bytes, keep: Keep | None = None
+    ) -> None:
+        record = self._record(number, state, attempts, body)
         self._open.pop(number, None)
         self._settled += 1
-        await self._note(self._record(number, fans.DONE, attempt.number, body))
+        cached = () if keep is None else (keep.record(self._run, self._fan.visit, record.at, body),)
+        await self._note(record, cached)
 
-    async def _take_failure(self, number: int, command: RunStep, error: Exception) -> None:
-        told = failed(self._job.hosted, self._run, command, error, self._tools.clock.chance())
+    async def _take_failure(self, number: int, command: RunStep, told: Failed) -> None:
         due = None if told.arm is not None or told.final else self._again(command.attempt, told.chance)
         self._last = _of_item(number, told.failure)
         if due is not None:
@@ -327,10 +363,11 @@ class Pass:
             body=body if isinstance(body, bytes) else msgspec.json.encode(body),
         )
 
-    async def _note(self, record: ItemRecord) -> None:
-        noting = Noting(run=self._run, visit=self._fan.visit, items=(record,))
+    async def _note(self, record: ItemRecord, cached: tuple[CachedRecord, ...] = ()) -> None:
+        noting = Noting(run=self._run, visit=self._fan.visit, items=(record,), cached=cached)
         self._wanted = await self._tools.writer.ask(noting, must=True)
-        self._tools.recorded(self._job.snapshot, item_key(self._job.command.key, record.number), record)
+        if record.state != fans.TAKEN:  # of which no attempt was begun
+            self._tools.recorded(self._job.snapshot, item_key(self._job.command.key, record.number), record)
 
     # What came of all.
 

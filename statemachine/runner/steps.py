@@ -98,6 +98,7 @@ class Steps:
             observer=observer,
             held=lambda hosted, step: holds.of(hosted.definition, step) is not None,
             put_back=self._put_back,
+            results=results,
             thread_over=self._performing.thread_over,
         )
         self._items, self._unwinding = Items(tools), Unwinding(tools)
@@ -130,7 +131,7 @@ class Steps:
             work = partial(self._items.forward, hosted, snapshot, command, lane)
         elif lane is not None:
             work = partial(in_turn, lane, work)
-        if hosted.steps[command.step].shelf is not None:
+        if hosted.steps[command.step].looks:
             work = partial(Looking(self._results, hosted, snapshot, command).before, work, self._tell)
         line.join()
         attempt = Attempt(command.attempt, undo=False, priority=snapshot.priority, line=line)

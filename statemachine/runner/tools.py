@@ -13,6 +13,7 @@ from statemachine.commands import RunStep, Undo
 from statemachine.definition import StepSpec
 from statemachine.inputs import Failed, Succeeded, UndoFailed, Undone
 from statemachine.runner.attempts import Attempt
+from statemachine.runner.caching import Results
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Hosted, HostedStep, Work
 from statemachine.runner.observing import Guarded
@@ -79,6 +80,8 @@ class Tools:
     """Whether a person holds a step back; with an empty name, its workflow."""
     put_back: Callable[[Hosted, str, int, str, Attempt], bool]
     """Keep a visit until it is not held back any more, if it is."""
+    results: Results
+    """Those that were recorded for other runs."""
     thread_over: Callable[[Attempt, str, int], Awaitable[None]]
 
     def begins(self, snapshot: Snapshot[Any], command: RunStep | Undo, work: Work) -> Work:

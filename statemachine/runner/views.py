@@ -72,6 +72,7 @@ class Progress:
         visit: The visit it belongs to; a state that is entered again has another.
         total: How many items there are.
         done: How many were done.
+        taken: How many of these were not attempted, for their result was recorded before (`ItemCache`).
         failed: How many have failed for good.
         again: How many have failed, and are tried again.
         undone: How many were undone.
@@ -84,6 +85,7 @@ class Progress:
     failed: int
     again: int
     undone: int
+    taken: int = 0
 
     @classmethod
     def of(cls, count: FanCount) -> Progress:
@@ -93,15 +95,16 @@ class Progress:
             step=fan.step,
             visit=fan.visit,
             total=fan.total,
-            done=forward.get(fans.DONE, 0),
+            done=sum(forward.get(state, 0) for state in fans.SETTLED),
             failed=sum(forward.get(state, 0) for state in (fans.FAILED, fans.REFUSED, fans.UNRECORDED)),
             again=forward.get(fans.WAITING, 0),
             undone=count.back.get(fans.DONE, 0),
+            taken=forward.get(fans.TAKEN, 0),
         )
 
     def __str__(self) -> str:
         said = [f"{self.done} of {self.total} done"]
-        counts = ((self.failed, "failed"), (self.again, "tried again"), (self.undone, "undone"))
+        counts = ((self.taken, "taken"), (self.failed, "failed"), (self.again, "tried again"), (self.undone, "undone"))
         return ", ".join([*said, *(f"{number} {word}" for number, word in counts if number)])
 
 

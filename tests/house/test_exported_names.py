@@ -15,7 +15,7 @@ import statemachine.testing
 PUBLIC: dict[str, str] = {
     "statemachine": """
         AlreadySent AlreadyStarted AsyncRun AsyncRunner BeingUndone BlockingCall Cache Call Client Compound Connection
-        Definition DefinitionError Event HandlerFailed History ItemOutcome Moment NoSuchRun NotAccepted
+        Definition DefinitionError Event HandlerFailed History ItemCache ItemOutcome Moment NoSuchRun NotAccepted
         NotAnswered NotOver NotStored OpenedBeforeFork Outbox Overloaded Parallel Receipt Redacted Refused
         RefusedVerb Result Retry Run RunHeld RunOver RunSummary RunView Runner RunnerClosed State
         StateMachineError TooLarge UndeclaredEvent UnknownWorkflow Workflow after always check diagram evolve

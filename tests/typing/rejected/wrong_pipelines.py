@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from statemachine import Cache, Runner, State, Workflow, evolve, step
-from tests.typing.accepted.pipelines import Indexing, Page, by_text, vectored
+from statemachine import Cache, ItemCache, Runner, State, Workflow, evolve, step
+from tests.typing.accepted.pipelines import Indexing, Page, all_vectors, by_letter, by_text, letters, vectored
 
 
 class Other:
@@ -32,6 +32,27 @@ class Wrong(Workflow[Page]):
 
     @step(first, to=last, into=vectored, cache=Cache(by_text))  # rejected
     def no_age(self, page: Page) -> tuple[float, ...]:
+        return page.vector
+
+
+def by_number(page: Page, number: int) -> int:
+    return number
+
+
+class WrongItems(Workflow[Page]):
+    first = State(initial=True)
+    last = State(final=True)
+
+    @step(first, each=letters, to=last, into=all_vectors, cache=ItemCache(by_number, 60))  # rejected
+    def other_item(self, page: Page, letter: str) -> float:
+        return float(letter)
+
+    @step(first, each=letters, to=last, into=all_vectors, cache=Cache(by_text, 60))  # rejected
+    def no_item(self, page: Page, letter: str) -> float:
+        return float(letter)
+
+    @step(first, to=last, into=vectored, cache=ItemCache(by_letter, 60))  # rejected
+    def no_items(self, page: Page) -> tuple[float, ...]:
         return page.vector
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import attrs
 import pytest
 
-from statemachine import Cache, Moment, State, Workflow, evolve, step
+from statemachine import Cache, ItemCache, Moment, State, Workflow, evolve, step
 from statemachine.errors import BrokenFunction, BrokenStep
 from statemachine.identity import hash_of
 from tests.unit.definition.parts import refused
@@ -45,7 +46,7 @@ def workflow(cache: Any, into: Any = counted, **options: Any) -> type[Workflow[T
         first = State(initial=True)
         last = State(final=True)
 
-        @step(first, to=last, into=into, cache=cache, **options)
+        @step(first, to=last, into=into, cache=cache, **options)  # type: ignore[untyped-decorator]  # whichever
         def count(self, text: Text) -> int:
             return len(text.words)
 
@@ -181,3 +182,68 @@ def test_a_key_may_be_a_method() -> None:
     (spec,) = Counting.definition.steps
     assert spec.cache is not None
     assert spec.cache.key == "Counting.by_unit"
+
+
+def letters(text: Text) -> str:
+    """Each by itself."""
+    return text.words
+
+
+def summed(text: Text, counts: Sequence[int]) -> Text:
+    """With their sum."""
+    return evolve(text, count=sum(counts))
+
+
+def by_letter(text: Text, letter: str) -> str:
+    """What the count of a letter depends on."""
+    return letter
+
+
+def by_number(text: Text, number: int) -> int:
+    """Of another item."""
+    return number
+
+
+def for_each(cache: Any, into: Any = summed) -> type[Workflow[Text]]:
+    """A workflow whose step is done for each letter."""
+    untyped: Any = step
+
+    class Broken(Workflow[Text], name="spread"):
+        first = State(initial=True)
+        last = State(final=True)
+
+        @untyped(first, each=letters, to=last, into=into, cache=cache)  # type: ignore[untyped-decorator]
+        def count(self, text: Text, letter: str) -> Any:
+            return 1
+
+    return Broken
+
+
+def test_the_key_of_an_item_is_of_the_data_and_the_item() -> None:
+    """It is the data's alone for no item, and the item's for no whole step."""
+    (spec,) = for_each(ItemCache(by_letter, 60)).definition.steps
+    assert spec.cache is not None
+    assert (spec.cache.key, spec.cache.age) == ("by_letter", 60.0)
+    with refused(BrokenStep, "is no ItemCache; write cache=ItemCache(key, age)", "first"):
+        for_each(GOOD)
+    with refused(BrokenStep, "is no Cache; write cache=Cache(key, age)", "first"):
+        workflow(ItemCache(by_letter, 60))
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        (by_words, "a key takes (data, item)"),
+        (by_number, "it takes 'number' as int, where str is given"),
+    ],
+)
+def test_keys_of_items_that_do_not_fit(key: Any, reason: str) -> None:
+    """One that does not look at the item would give all items one result."""
+    with refused(BrokenFunction, reason):
+        for_each(ItemCache(key, 60))
+
+
+def test_items_of_which_nothing_is_made_have_no_cache() -> None:
+    """There is nothing to take."""
+    with refused(BrokenStep, "returns nothing for an item; say in into= what is made of it", "first"):
+        for_each(ItemCache(by_letter, 60), into=None)
