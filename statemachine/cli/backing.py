@@ -23,7 +23,8 @@ EXPECTED = {
 @click.command()
 @FILE
 @click.argument("to", type=click.Path(dir_okay=False, path_type=Path))
-def backup(file: Path, *, to: Path) -> None:
+@JSON
+def backup(file: Path, *, to: Path, as_json: bool) -> None:
     """Copy FILE to a new file TO while it is in use: whole, as of one moment, and on the disk when this ends."""
     with looking(file) as client, progress("backup", 1) as bar:
 
@@ -31,6 +32,9 @@ def backup(file: Path, *, to: Path) -> None:
             bar.update(bar.task_ids[0], completed=copied, total=total)
 
         client.backup(to, progress=told)
+    if as_json:
+        say_json({"file": str(to), "bytes": to.stat().st_size})
+        return
     click.echo(f"{to}: {to.stat().st_size:,} bytes. `statemachine restore {to} FILE` opens it again, held.")
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from statemachine.cli.frame import FILE, looking, who
-from statemachine.cli.tables import table
+from statemachine.cli.frame import FILE, JSON, looking, who
+from statemachine.cli.tables import say_json, table
 from statemachine.errors import NotAnswered
 from statemachine.runner import Hold
 
 PATIENCE = 30.0
 """Seconds to wait for the owner's answer."""
+QUEUED = ". Nobody owns {file}; whoever does next takes it before anything begins."
 
 
 def meant(function: Any) -> Any:
@@ -23,6 +24,7 @@ def meant(function: Any) -> Any:
         click.option("--all", "everything", is_flag=True, help="Every workflow."),
         click.option("--step", default="", help="Only this step of it."),
         who,
+        JSON,
         click.argument("workflow", required=False),
         FILE,
     ):
@@ -48,28 +50,38 @@ def release(file: Path, **options: Any) -> None:
 
 
 def _ask(
-    file: Path, verb: str, *, workflow: str | None, step: str, everything: bool, actor: str, reason: str | None
+    file: Path,
+    verb: str,
+    *,
+    workflow: str | None,
+    step: str,
+    everything: bool,
+    actor: str,
+    reason: str | None,
+    as_json: bool,
 ) -> None:
     if everything == (workflow is not None):
         message = f"say what to {verb}: a workflow by its name, or --all"
         raise click.UsageError(message)
-    what = f"step {step} of {workflow}" if step else workflow or "every workflow"
     with looking(file) as client:
         owned = client.health().owner is not None
-        do = client.hold if verb == "hold" else client.release
+        do, became = (client.hold if verb == "hold" else client.release), "done"
         try:
             do(workflow, step=step, actor=actor, reason=reason, timeout=PATIENCE if owned else 0)
         except NotAnswered:
             if owned:
                 raise
-            click.echo(f"{verb} {what}: queued. Nobody owns {file}; whoever does next takes it before anything begins.")
-            if workflow is not None and not client.count(workflow=workflow):
-                click.echo(
-                    f"No run there is of a workflow {workflow!r}: if that is not its name, nothing will be held."
-                )
-        else:
-            click.echo(f"{verb} {what}: done")
-        say_held(client.holds())
+            became = "queued"
+        holds = client.holds()
+        unknown = not owned and workflow is not None and not client.count(workflow=workflow)
+    if as_json:
+        say_json({"became": became, "holds": holds})
+        return
+    what = f"step {step} of {workflow}" if step else workflow or "every workflow"
+    click.echo(f"{verb} {what}: {became}{QUEUED.format(file=file) if became == 'queued' else ''}")
+    if unknown:
+        click.echo(f"No run there is of a workflow {workflow!r}: if that is not its name, nothing will be held.")
+    say_held(holds)
 
 
 def say_held(holds: Iterable[Hold]) -> None:

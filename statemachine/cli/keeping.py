@@ -121,10 +121,14 @@ def prune(
 @click.option("--reason", required=True, help="Why; it stays in the journal.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @APP
-def erase(file: Path, *, run: str, actor: str, reason: str, yes: bool, places: tuple[str, ...]) -> None:
+@JSON
+def erase(file: Path, *, run: str, actor: str, reason: str, yes: bool, places: tuple[str, ...], as_json: bool) -> None:
     """Blank the data of a RUN that is over, for good: its payloads, tags and reasons. States, times and ids stay."""
     if not yes:
-        click.confirm(f"Erase what {file} has of run {run}? It cannot be brought back.", abort=True)
+        click.confirm(f"Erase what {file} has of run {run}? It cannot be brought back.", abort=True, err=True)
     with changing(file, places) as runner:
         runner.erase(run, actor=actor, reason=reason)
+    if as_json:
+        say_json({"run": run, "erased": True})
+        return
     click.echo(f"Run {run} is erased. Backups and copies of {file} that were made before still have it.")

@@ -41,6 +41,7 @@ def fields(_context: click.Context, _option: click.Parameter, value: str) -> Any
 @WAIT
 @click.option("--actor", default=getpass.getuser, show_default="your user name", help="Who does it.")
 @APP
+@JSON
 def start(
     file: Path,
     *,
@@ -52,12 +53,13 @@ def start(
     wait: float,
     actor: str,
     places: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Start a run of WORKFLOW, by its name, with DATA as JSON."""
     with changing(file, places) as runner:
         named = asked(tags=tags)["tags"]
         receipt = runner.start_plain(workflow, Plain(data), id=run, tags=named, priority=priority, actor=actor)
-        _answered(runner, receipt, wait, f"Run {run}")
+        _answered(runner, receipt, wait, f"Run {run}", as_json=as_json)
 
 
 @click.command()
@@ -69,6 +71,7 @@ def start(
 @WAIT
 @who
 @APP
+@JSON
 def send(
     file: Path,
     *,
@@ -80,20 +83,24 @@ def send(
     actor: str,
     reason: str | None,
     places: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Send EVENT, by its name, to RUN; FIELDS is JSON: send app.db loan-42 Approve '{"by": "grace"}'."""
     with changing(file, places) as runner:
         receipt = runner.send(run, Plain(fields, event), id=name, actor=actor, reason=reason)
-        _answered(runner, receipt, wait, event)
+        _answered(runner, receipt, wait, event, as_json=as_json)
 
 
-def _answered(runner: Runner, receipt: Receipt, wait: float, what: str) -> None:
+def _answered(runner: Runner, receipt: Receipt, wait: float, what: str, *, as_json: bool) -> None:
     try:
         answer = runner.verdict(receipt, timeout=wait)
     except TimeoutError as error:
         message = f"{what} was put durably and not answered in {wait:g} s; it stays queued until the owner takes it."
         raise click.ClickException(message) from error
-    click.echo(f"{what}: {answer.verdict}")
+    if as_json:
+        say_json(answer)
+    else:
+        click.echo(f"{what}: {answer.verdict}")
 
 
 # Verbs.

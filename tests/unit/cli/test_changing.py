@@ -29,6 +29,10 @@ def test_a_run_is_started_and_approved_from_the_shell(path: Path) -> None:
         line = next(entry for entry in runner.get("o1").journal() if entry.kind == "event")
         assert (line.actor, line.reason) == ("ada", "it is fine")
         assert runner.list(tags={"by": "phone"})[0].id == "o1"
+        answer = told("start", path, "shop", '{"item": "book"}', "--id", "o2")
+        assert (answer["run"], answer["verdict"]) == ("o2", "accepted")
+        until(runner.get("o2"), "waiting")
+        assert told("send", path, "o2", "Confirm", "--id", "m-1")["id"] == "m-1"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ def test_a_step_is_held_and_released(path: Path) -> None:
         assert world.names() == []
         assert asked("release", path, "shop", "--step", "reserve").output == "release step reserve of shop: done\n"
         until(runner.get("o1"), "waiting")
+        assert told("hold", path, "--all", "--reason", "night")["holds"][0]["reason"] == "night"
+        assert told("release", path, "--all") == {"became": "done", "holds": []}
 
 
 def test_without_an_owner_it_is_queued_for_the_next(path: Path) -> None:

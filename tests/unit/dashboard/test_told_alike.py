@@ -90,7 +90,7 @@ def test_an_erased_run_says_so_everywhere(path: Path) -> None:
         until(run, "waiting")
         run.send(Reject())
         run.result(timeout=10)
-        runner.erase("o1", actor="ada", reason="asked for")
+        assert told("erase", path, "o1", "--yes", "--reason", "asked for") == {"run": "o1", "erased": True}
         for shown in (
             asked("runs", path).output,
             asked("show", path, "o1").output,

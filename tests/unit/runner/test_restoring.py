@@ -203,6 +203,7 @@ def test_the_worst_day_from_the_shell(path: Path, copy: Path, world: World) -> N
         made = asked("backup", path, copy)
         assert (made.exit_code, f"statemachine restore {copy}" in made.output) == (0, True)
         assert asked("backup", path, copy).exit_code == 1
+        assert told("backup", path, path.with_name("second.db"))["bytes"] > 0
         world.gate.set()
     again = path.with_name("again.db")
     restored = asked("restore", copy, again, "--app", APP, "--actor", "ops", "--reason", "a bad night")
