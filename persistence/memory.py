@@ -187,7 +187,7 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
                 store.messages[answer.number] = told
                 del store.waiting[answer.number]
                 if told.verdict in REFUSALS:
-                    del store.numbers[told.run, told.id, told.kind]
+                    store.numbers.pop((told.run, told.id, told.kind), None)
         for message in change.messages:
             self._queue(message)
 
@@ -224,13 +224,14 @@ class MemoryJournal(ReadsAside, ReadsFans, ReadsNotices):
     def _queue(self, message: MessageRecord) -> MessageRecord:
         store = self._store
         key = (message.run, message.id, message.kind)
-        if key not in store.numbers:
-            store.put += 1
-            number = store.put
-            store.numbers[key] = number
-            store.messages[number] = replace(message, number=number, verdict="", answer=b"")
-            store.waiting[number] = None
-        return store.messages[store.numbers[key]]
+        if message.kind != "sent" and key in store.numbers:
+            return store.messages[store.numbers[key]]
+        store.put += 1
+        number = store.put
+        store.numbers[key] = number
+        store.messages[number] = replace(message, number=number, verdict="", answer=b"")
+        store.waiting[number] = None
+        return store.messages[number]
 
     def hold(self, epoch: int, group: LiveGroup, reason: str) -> None:
         """See `Journal.hold`."""

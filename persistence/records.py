@@ -12,7 +12,8 @@ from typing import Literal
 
 import msgspec
 
-MessageKind = Literal["start", "event", "command"]
+MessageKind = Literal["start", "event", "sent", "command"]
+"""An event is `sent` by another run's commit, or put by anyone else."""
 REFUSALS = frozenset(("refused", "failed"))
 """Verdicts after which nothing of a message is kept in mind: its id may be put again, as a new message."""
 
@@ -86,12 +87,15 @@ class SeenRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str
     seq: int
     verdict: str
+    digest: bytes = b""
+    """Tells another event under this id from a resend; empty where nothing can: it was erased, or is of an old file."""
 
 
 class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message on its way to a run: put by a client, or by another run's commit.
 
-    `(run, id, kind)` is put once, unless it was refused.
+    `(run, id, kind)` is put once, unless it was refused. Of what runs send, each is put: it must not be lost to another
+    message that took its id before, and whether it is a resend tells its receiver.
     """
 
     run: str

@@ -29,6 +29,7 @@ from persistence.records import (
     Query,
     RunRecord,
     SavedRecord,
+    SeenRecord,
 )
 
 MARK = b"\x00sealed\x00"
@@ -44,6 +45,7 @@ R = TypeVar(
     ItemRecord,
     NoticeRecord,
     SavedRecord,
+    SeenRecord,
 )
 
 PAYLOADS: dict[type[Any], tuple[str, ...]] = {
@@ -56,6 +58,7 @@ PAYLOADS: dict[type[Any], tuple[str, ...]] = {
     ItemRecord: ("body",),
     SavedRecord: ("value",),
     NoticeRecord: ("body",),
+    SeenRecord: ("digest",),
 }
 """The fields of records that are sealed: all that are bytes."""
 
@@ -153,6 +156,7 @@ class _SealedJournal:
             change,
             run=self._run(change),
             entries=tuple(map(self._seal, change.entries)),
+            seen=tuple(map(self._seal, change.seen)),
             answers=tuple(map(self._seal, change.answers)),
             messages=tuple(map(self._seal, change.messages)),
             cached=tuple(map(self._seal, change.cached)),
@@ -191,6 +195,10 @@ class _SealedJournal:
 
     def log(self, after: int, limit: int) -> list[EntryRecord]:
         return [self._open(entry) for entry in self.beneath.log(after, limit)]
+
+    def seen(self, run: str, id: str) -> SeenRecord | None:
+        record = self.beneath.seen(run, id)
+        return None if record is None else self._open(record)
 
     def inbox(self, after: int, limit: int) -> list[MessageRecord]:
         return [self._open(message) for message in self.beneath.inbox(after, limit)]
@@ -237,6 +245,8 @@ def _what(record: Any) -> str:
         return f"What came of item {record.number} of visit {record.visit} of run {record.run!r}"
     if isinstance(record, SavedRecord):
         return f"What visit {record.visit} has saved of run {record.run!r}"
+    if isinstance(record, SeenRecord):
+        return f"What tells event {record.id!r} of run {record.run!r}"
     if isinstance(record, NoticeRecord):
         return f"A notice of run {record.run!r}"
     return f"{'Result' if isinstance(record, CachedRecord) else 'Run'} {record.run!r}"

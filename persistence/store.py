@@ -61,6 +61,8 @@ class Store:
         for number, message in self.messages.items():
             if message.run == run.run:
                 self.messages[number] = replace(message, body=b"", answer=b"", reason=None)
+        known = {key: replace(seen, digest=b"") for key, seen in self.seen.items() if key[0] == run.run}
+        self.seen.update(known)
         self.shelves.erase(run.run)
         self.fans.drop(run.run)
         self.told.forget(run.run)

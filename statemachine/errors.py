@@ -206,12 +206,15 @@ class AlreadyStarted(RunError):
         )
 
 
+_PRUNED = "as another event or to an earlier run of that id, which was pruned since"
+
+
 class AlreadySent(RunError):
     """The event id belongs to another event, which this run has taken or which waits for it.
 
     Attributes:
         id: The event id.
-        first: Name of the event that it was first seen with.
+        first: Name of the event that it was first seen with; empty where that is not known any more.
         event: Name of the event that was refused.
     """
 
@@ -219,7 +222,7 @@ class AlreadySent(RunError):
         self.id = id
         self.first = first
         self.event = event
-        what = "with other values" if first == event else f"as {first}"
+        what = "with other values" if first == event else f"as {first}" if first else _PRUNED
         super().__init__(
             run,
             f"Event {event} to run {run!r} was not taken: its id {id!r} was sent before, {what}. "

@@ -148,6 +148,9 @@ class Outbox(Moment):
     def send(self, run: str, event: Event, *, id: str | None = None, delay: timedelta | None = None) -> None:
         """Send an event to another run; it arrives once. One that is delayed is dropped if this run ends before.
 
+        What the other run does not accept is refused there, and stands in its owner's log as a warning that names both
+        runs; nobody waits here who could be told. So is another event under an `id` that the other run has taken.
+
         Args:
             run: The other run's id.
             event: The event.

@@ -53,7 +53,7 @@ class Keeping(OpensJournals):
 
     def test_ids_of_a_pruned_run_are_remembered_for_their_time(self) -> None:
         """A resend gets the first verdict until then; the run's id may be given again meanwhile."""
-        seen = SeenRecord(run="old", id="e1", seq=1, verdict="accepted")
+        seen = SeenRecord(run="old", id="e1", seq=1, verdict="accepted", digest=b"\x01")
         journal, epoch = self.owned(replace(start("old", over=True), seen=(seen,)), start("other"))
         assert journal.prune(epoch, 5_000, 7_000, dry=False).remembered == 1
         assert journal.seen("old", "e1") == seen
@@ -108,7 +108,7 @@ class Keeping(OpensJournals):
             answer = AnswerRecord(number=told.number, verdict="refused", answer=secret)
             kept = CachedRecord(shelf="s", key=run, run=run, visit=1, at=1, until=9, value=secret, most=9, size=99)
             progress = SavedRecord(run=run, visit=1, at=1, value=secret)
-            seen = SeenRecord(run=run, id="e1", seq=2, verdict="accepted")
+            seen = SeenRecord(run=run, id="e1", seq=2, verdict="accepted", digest=secret)
             moved = Change(run=a_run(run, 2, over=True, **marked), expected=1, entries=(entry,), answers=(answer,))
             assert journal.commit(epoch, [replace(moved, seen=(seen,), cached=(kept,), saved=(progress,))]) == [None]
         before, last = journal.run("r"), an_entry("r", 3, kind="erase", body=b"", reason="asked for", actor="bob")
@@ -119,7 +119,9 @@ class Keeping(OpensJournals):
         first, second, third = journal.entries("r")
         assert (first, third) == (an_entry(kind="start", body=b""), last)
         assert second == an_entry("r", 2, body=b"", event_id="e1", actor="ada")
-        assert journal.seen("r", "e1") is not None
+        known = SeenRecord(run="r", id="e1", seq=2, verdict="accepted")
+        assert journal.seen("r", "e1") == known
+        assert journal.seen("other", "e1") == replace(known, run="other", digest=secret)
         assert [message.body for message in journal.inbox(0, 9)] == [b"", secret]
         told_again = journal.message(1)
         assert told_again == a_message("told", "r", body=b"", number=1, verdict="refused")

@@ -159,12 +159,27 @@ class Owners(OpensJournals):
         known, new = journal.inbox(0, 10)
         assert (known.body, new.id, new.verdict) == (b"first", "new", "")
 
+    def test_what_runs_send_is_never_taken_for_another_message(self) -> None:
+        """Each is put, whatever has its id: a client's, or what a run sent before."""
+        journal, epoch = self.owned()
+        put = journal.put(a_message("m", "other", body=b"a client's"))
+        sent = [a_message("m", "other", kind="sent", body=body) for body in (b"one", b"two", b"two")]
+        assert journal.commit(epoch, [Change(run=a_run(), messages=tuple(sent[:2]))]) == [None]
+        assert journal.commit(epoch, [Change(answers=(AnswerRecord(number=put.number, verdict="taken"),))]) == [None]
+        assert journal.commit(epoch, [Change(run=a_run(seq=2), expected=1, messages=(sent[2],))]) == [None]
+        assert [one.body for one in journal.inbox(0, 9)] == [b"one", b"two", b"two"]
+        for one, verdict in zip(journal.inbox(0, 9), ("refused", "accepted", "accepted"), strict=True):
+            answer = Change(answers=(AnswerRecord(number=one.number, verdict=verdict),))
+            assert journal.commit(epoch, [answer]) == [None]
+        assert journal.put(a_message("m", "other", body=b"again")).number == put.number
+        assert journal.inbox(0, 9) == []
+
     def test_event_ids_are_remembered(self) -> None:
         """The first verdict stays."""
         journal, epoch = self.owned(start())
-        seen = SeenRecord(run="r", id="e1", seq=2, verdict="taken")
+        seen = SeenRecord(run="r", id="e1", seq=2, verdict="taken", digest=b"\x01")
         assert journal.commit(epoch, [Change(run=a_run(seq=2), expected=1, seen=(seen,))]) == [None]
-        again = replace(seen, seq=3, verdict="other")
+        again = replace(seen, seq=3, verdict="other", digest=b"\x02")
         assert journal.commit(epoch, [Change(run=a_run(seq=3), expected=2, seen=(again,))]) == [None]
         assert journal.seen("r", "e1") == seen
         assert journal.seen("r", "e2") is None

@@ -24,6 +24,8 @@ BLANKED = (
     WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?)
     """,
     "UPDATE statemachine_inbox SET body = x'', answer = x'', reason = NULL WHERE run = ?",
+    "UPDATE statemachine_seen SET digest = x'' WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?)",
+    "UPDATE statemachine_gone SET digest = x'' WHERE run = ?",
     "DELETE FROM statemachine_cache WHERE run = ?",
     "DELETE FROM statemachine_saved WHERE run = ?",
     "DELETE FROM statemachine_notice WHERE run = ?",

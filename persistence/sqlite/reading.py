@@ -144,7 +144,7 @@ def log(connection: sqlite3.Connection, after: int, limit: int) -> list[EntryRec
 def seen(connection: sqlite3.Connection, run: str, id: str) -> SeenRecord | None:
     """See `Journal.seen`."""
     row = connection.execute(sql.SEEN, (run, id)).fetchone()
-    return None if row is None else SeenRecord(run=run, id=id, seq=row[0], verdict=row[1])
+    return None if row is None else SeenRecord(run=run, id=id, seq=row[0], verdict=row[1], digest=row[2])
 
 
 # --------------------------------------------------------------------------------------------------- what is to be done

@@ -233,6 +233,17 @@ NOTICES = (
 # What is over does not move any more, so this costs a run one entry.
 ENDED = "CREATE INDEX statemachine_run_ended ON statemachine_run (updated) WHERE over = 1"
 
+# What runs send is put each time: a receiver that knows the id compares.
+DIGEST = (
+    "ALTER TABLE statemachine_seen ADD COLUMN digest BLOB NOT NULL DEFAULT x''",
+    "ALTER TABLE statemachine_gone ADD COLUMN digest BLOB NOT NULL DEFAULT x''",
+    "DROP INDEX statemachine_inbox_id",
+    """
+    CREATE UNIQUE INDEX statemachine_inbox_id ON statemachine_inbox (run, id, kind)
+    WHERE verdict <> 'failed' AND verdict <> 'refused' AND kind <> 'sent'
+    """,
+)
+
 
 def _iso(column: str) -> str:
     """SQL that writes microseconds since 1970 as ISO 8601 in UTC; NULL stays NULL."""
@@ -318,6 +329,12 @@ def _ended(db: Database) -> None:
 @migrations(name="m011_cache_until")
 def _cache_until(db: Database) -> None:
     db.conn.execute(UNTIL)
+
+
+@migrations(name="m012_digest")
+def _digest(db: Database) -> None:
+    for statement in DIGEST:
+        db.conn.execute(statement)
 
 
 def apply(connection: sqlite3.Connection) -> None:

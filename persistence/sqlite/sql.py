@@ -16,6 +16,7 @@ MIGRATIONS = (
     "m009_notice",
     "m010_ended",
     "m011_cache_until",
+    "m012_digest",
 )
 """The schema this package knows, in order; `persistence.sqlite.schema` makes it.
 
@@ -75,21 +76,21 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 INSERT_SEEN = """
-INSERT INTO statemachine_seen (run_id, id, seq, verdict)
-VALUES (?, ?, ?, ?)
+INSERT INTO statemachine_seen (run_id, id, seq, verdict, digest)
+VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING
 """
 
 ANSWER = "UPDATE statemachine_inbox SET verdict = ?, answer = ? WHERE number = ? AND verdict = ''"
 
 # As the partial index has it, so that SQLite sees that it applies. The verdicts are those of REFUSALS.
-NOT_REFUSED = "verdict <> 'failed' AND verdict <> 'refused'"
+PUT_ONCE = "verdict <> 'failed' AND verdict <> 'refused' AND kind <> 'sent'"
 
 # Not ON CONFLICT DO NOTHING: that would use up a number, and so write, for each message sent again.
 INSERT_MESSAGE = f"""
 INSERT INTO statemachine_inbox (run, id, kind, name, body, at, actor, reason, trace)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
-WHERE NOT EXISTS (SELECT 1 FROM statemachine_inbox WHERE run = ?1 AND id = ?2 AND kind = ?3 AND {NOT_REFUSED})
+WHERE NOT EXISTS (SELECT 1 FROM statemachine_inbox WHERE run = ?1 AND id = ?2 AND kind = ?3 AND {PUT_ONCE})
 """
 
 BEGIN_ATTEMPT = "INSERT OR REPLACE INTO statemachine_attempt (run, visit, step, epoch, crashes) VALUES (?, ?, ?, ?, ?)"
@@ -189,8 +190,9 @@ PRUNED = (
 ENDED = "SELECT updated FROM statemachine_run WHERE over = 1 AND updated < ? ORDER BY updated LIMIT ?"
 
 REMEMBER = f"""
-INSERT OR REPLACE INTO statemachine_gone (run, id, seq, verdict, until)
-SELECT r.run, s.id, s.seq, s.verdict, ? FROM statemachine_seen AS s JOIN statemachine_run AS r ON r.id = s.run_id
+INSERT OR REPLACE INTO statemachine_gone (run, id, seq, verdict, until, digest)
+SELECT r.run, s.id, s.seq, s.verdict, ?, s.digest
+FROM statemachine_seen AS s JOIN statemachine_run AS r ON r.id = s.run_id
 WHERE r.id IN {_GOING}
 """
 
@@ -234,9 +236,9 @@ ORDER BY e.id DESC LIMIT ?
 """
 
 SEEN = """
-SELECT seq, verdict FROM statemachine_seen
+SELECT seq, verdict, digest FROM statemachine_seen
 WHERE run_id = (SELECT id FROM statemachine_run WHERE run = ?1) AND id = ?2
-UNION ALL SELECT seq, verdict FROM statemachine_gone WHERE run = ?1 AND id = ?2
+UNION ALL SELECT seq, verdict, digest FROM statemachine_gone WHERE run = ?1 AND id = ?2
 LIMIT 1
 """
 
@@ -292,9 +294,7 @@ MESSAGE_COLUMNS = "number, run, id, kind, name, body, at, actor, reason, verdict
 
 MESSAGE = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE number = ?"
 
-MESSAGE_BY_ID = (
-    f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE run = ? AND id = ? AND kind = ? AND {NOT_REFUSED}"
-)
+MESSAGE_BY_ID = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE run = ? AND id = ? AND kind = ? AND {PUT_ONCE}"
 
 INBOX = f"SELECT {MESSAGE_COLUMNS} FROM statemachine_inbox WHERE verdict = '' AND number > ? ORDER BY number LIMIT ?"
 

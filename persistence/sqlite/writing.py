@@ -336,7 +336,7 @@ class Writer:
                 ),
             )
         for seen in change.seen:
-            execute(sql.INSERT_SEEN, (self._id(seen.run), seen.id, seen.seq, seen.verdict))
+            execute(sql.INSERT_SEEN, (self._id(seen.run), seen.id, seen.seq, seen.verdict, seen.digest))
         for answer in change.answers:
             execute(sql.ANSWER, (answer.verdict, answer.answer, answer.number))
         for message in change.messages:

@@ -126,8 +126,14 @@ class Inbox:
 
     def _answer(self, message: MessageRecord, error: BaseException) -> None:
         kind = type(error).__qualname__
+        sender = f", sent by run {message.actor}," if message.kind == "sent" else ""
         log.warning(
-            "Message %s to run %s was refused: %s", message.id, message.run, kind, extra=fields(None, message.run)
+            "Message %s to run %s%s was refused: %s",
+            message.id,
+            message.run,
+            sender,
+            kind,
+            extra=fields(None, message.run),
         )
         verdict = "refused" if isinstance(error, StateMachineError) else "failed"
         self._writer.tell(Answering(message.run, message.number, verdict, str(error)))

@@ -24,7 +24,6 @@ from persistence import (
     Journal,
     JournalError,
     RunRecord,
-    SeenRecord,
     Unwritable,
 )
 from statemachine.errors import NoSuchRun, NotStored, RunHeld, TooLarge
@@ -35,7 +34,17 @@ from statemachine.runner.holds import Holds
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.loaded import Loaded
 from statemachine.runner.noticing import notices_of
-from statemachine.runner.recording import NOBODY, Asked, Sender, ended_of, entry_of, first_due, messages_of, record_of
+from statemachine.runner.recording import (
+    NOBODY,
+    Asked,
+    Sender,
+    ended_of,
+    entry_of,
+    first_due,
+    messages_of,
+    record_of,
+    seen_of,
+)
 from statemachine.runner.remembered import Remembered
 from statemachine.runner.saves import Saves
 from statemachine.runner.waiting import NotRecovered
@@ -365,9 +374,7 @@ class Mover:
             run=record,
             expected=before.seq,
             entries=(entry,),
-            seen=(SeenRecord(run=record.run, id=asked.event_id, seq=record.seq, verdict=outcome.verdict),)
-            if asked.remember
-            else (),
+            seen=seen_of(record, hosted, told, outcome.verdict, asked),
             answers=(AnswerRecord(number=asked.message, verdict=outcome.verdict),) if asked.message else (),
             messages=messages_of(outcome.commands, record, hosted, snapshot, self.sender),
             ended=ended_of(snapshot, self.crashed),

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from persistence import EntryRecord, MessageRecord, RunRecord
+from persistence import EntryRecord, MessageRecord, RunRecord, SeenRecord
 from statemachine.commands import Command, Send
 from statemachine.inputs import Elapsed, Failed, Input, Lost, Received, Stopped, Succeeded, UndoFailed, Undone
 from statemachine.runner.clock import to_micros
@@ -104,6 +104,14 @@ def _step(snapshot: Snapshot[Any], visit: int) -> str:
     return ""
 
 
+def seen_of(record: RunRecord, hosted: Hosted, told: Input, verdict: str, asked: Asked) -> tuple[SeenRecord, ...]:
+    """What is remembered of an event that was taken, for the same commit."""
+    if not asked.remember or not isinstance(told, Received):
+        return ()
+    mark = hosted.stored.mark(told.occurrence.name, told.occurrence.value)
+    return (SeenRecord(run=record.run, id=asked.event_id, seq=record.seq, verdict=verdict, digest=mark),)
+
+
 def messages_of(
     commands: Sequence[Command], record: RunRecord, hosted: Hosted, snapshot: Snapshot[Any], sender: Sender | None
 ) -> tuple[MessageRecord, ...]:
@@ -116,7 +124,7 @@ def messages_of(
         MessageRecord(
             run=command.to or record.run,
             id=command.id,
-            kind="event",
+            kind="sent",
             name=command.name,
             body=hosted.stored.codec.encode(command.value),
             at=record.updated,

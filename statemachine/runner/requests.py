@@ -41,6 +41,8 @@ from statemachine.runner.stored import digest
 from statemachine.snapshot import Occurrence, Snapshot
 from statemachine.transition import accepted_events, refusal, start, transition
 
+EVENTS = ("event", "sent")
+"""Kinds of messages."""
 DEFERRED = 1000
 """How many events may wait deferred in one run; more are refused to whoever sends them."""
 
@@ -336,14 +338,14 @@ def from_message(
     """
     asked = Asked(
         event_id=message.id,
-        remember=message.kind == "event",
+        remember=message.kind in EVENTS,
         actor=message.actor,
         reason=message.reason,
         trace=message.trace,
         message=message.number,
     )
     raw = opened(message.body)
-    if message.kind == "event":
+    if message.kind in EVENTS:
         return Sending(message.run, message.name, msgspec.Raw(raw), asked, message.at, permit)
     if message.kind == "start":
         body = msgspec.json.decode(raw, type=StartBody)

@@ -66,7 +66,7 @@ CREATE TABLE statemachine_gone (                 -- event ids of runs that were 
     id TEXT NOT NULL,
     seq INTEGER NOT NULL,
     verdict TEXT NOT NULL,
-    until INTEGER NOT NULL,
+    until INTEGER NOT NULL, digest BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID
 ;
@@ -96,7 +96,7 @@ CREATE TABLE statemachine_inbox (
     , trace TEXT);
 
 CREATE UNIQUE INDEX statemachine_inbox_id ON statemachine_inbox (run, id, kind)
-    WHERE verdict <> 'failed' AND verdict <> 'refused'
+    WHERE verdict <> 'failed' AND verdict <> 'refused' AND kind <> 'sent'
     ;
 
 CREATE INDEX statemachine_inbox_waiting ON statemachine_inbox (number) WHERE verdict = '';
@@ -197,7 +197,7 @@ CREATE TABLE statemachine_seen (
         run_id INTEGER NOT NULL,
         id TEXT NOT NULL,
         seq INTEGER NOT NULL,
-        verdict TEXT NOT NULL,
+        verdict TEXT NOT NULL, digest BLOB NOT NULL DEFAULT x'',
         PRIMARY KEY (run_id, id)
     ) WITHOUT ROWID
     ;

@@ -235,7 +235,7 @@ FORBIDDEN: dict[str, Use] = {
             "PRAGMA journal_mode = DELETE",
             "PRAGMA wal_checkpoint",
             "PRAGMA writable_schema = ON",
-            "INSERT INTO statemachine_seen VALUES (1, 'x', 1, 'y')",
+            "INSERT INTO statemachine_seen VALUES (1, 'x', 1, 'y', x'')",
             "UPDATE statemachine_run SET seq = 7",
             "DELETE FROM statemachine_entry",
             "DROP TABLE statemachine_tag",
