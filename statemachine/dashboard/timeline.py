@@ -101,7 +101,7 @@ def timeline(definition: Definition, story: Story, until: datetime) -> Timeline:
 
 def _attempts(attempts: Iterable[Attempt], until: datetime) -> Iterator[tuple[str, Bar]]:
     """Each attempt, and the wait for the next one after a failure."""
-    every = list(attempts)
+    every = [one for one in attempts if one.outcome != "held"]
     for place, one in enumerate(every):
         name = f"undo of {one.step}" if one.undo else one.step
         ended = one.ended or until

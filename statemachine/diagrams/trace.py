@@ -51,6 +51,8 @@ def _pending(view: RunView[object], story: Story) -> dict[str, str]:
             continue
         if attempt.outcome == "running":
             said[attempt.step] = f"attempt {attempt.number} is running"
+        elif attempt.outcome == "held":
+            said[attempt.step] = f"attempt {attempt.number} is held back"
         elif attempt.again is not None:
             said[attempt.step] = f"attempt {attempt.number + 1} at {attempt.again:%H:%M:%S} UTC"
         else:
@@ -60,8 +62,6 @@ def _pending(view: RunView[object], story: Story) -> dict[str, str]:
             said[incident.step] = f"incident {incident.number}: needs a person"
     for one in view.progress:
         said[one.step] = f"{said[one.step]}: {one}" if one.step in said else str(one)
-    for hold in view.held_back:
-        said |= dict.fromkeys([hold.step] if hold.step else list(said), "held back: nothing new begins")
     return {} if view.status not in {"running", "undoing"} else said
 
 

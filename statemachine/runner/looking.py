@@ -15,10 +15,12 @@ from statemachine.errors import NoSuchRun
 from statemachine.runner.body import Body
 from statemachine.runner.clock import to_micros
 from statemachine.runner.fans import ReadItems, reader
+from statemachine.runner.holds import Holds
+from statemachine.runner.hosted import Hosted
 from statemachine.runner.loaded import Loaded, bare
 from statemachine.runner.operations import Health, health
 from statemachine.runner.statistics import HOUR, Statistics, Waiting, statistics, waiting
-from statemachine.runner.story import Story, tell
+from statemachine.runner.story import Story, held_back, tell
 from statemachine.runner.verify import Verified, verify
 from statemachine.runner.views import Beside, Entry, RunSummary, RunView
 from statemachine.snapshot import Snapshot
@@ -186,7 +188,7 @@ class AsyncLooking:
         self._body.check()
         record = await self.record(run)
         hosted = self._body.workflows.named(record.workflow)
-        return await self._body.io(lambda: tell(hosted, record, *_written(self._body.journal, record)))
+        return await self._body.io(lambda: _told(self._body.journal, record, hosted))
 
 
 class Looking(ABC):
@@ -295,6 +297,12 @@ def query_of(
         started_after=None if started_after is None else to_micros(started_after),
         **more,
     )
+
+
+def _told(journal: Journal, record: RunRecord, hosted: Hosted) -> Story:
+    holds = Holds()
+    holds.load(journal)
+    return held_back(tell(hosted, record, *_written(journal, record)), hosted.definition, holds)
 
 
 def _written(journal: Journal, record: RunRecord) -> tuple[Iterator[EntryRecord], ReadItems]:

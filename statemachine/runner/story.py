@@ -10,14 +10,16 @@ import attrs
 
 from persistence import EntryRecord, RunRecord
 from statemachine.commands import RunStep, Undo
+from statemachine.definition import Definition
 from statemachine.inputs import Failed, Kill, Lost, Stopped, Succeeded, Taken, UndoFailed, Undone
 from statemachine.runner.fans import ReadItems
 from statemachine.runner.folding import Folded, UnfoldableError, fold
+from statemachine.runner.holds import Holds
 from statemachine.runner.hosted import Hosted
 from statemachine.runner.views import Entry
 from statemachine.snapshot import Failure, Incident, Snapshot
 
-Ended = Literal["running", "succeeded", "failed", "stopped", "lost", "left"]
+Ended = Literal["running", "succeeded", "failed", "stopped", "lost", "left", "held"]
 
 
 @attrs.frozen
@@ -51,7 +53,7 @@ class Attempt:
         began: When it was asked for.
         ended: When its end was recorded; None while it runs.
         outcome: `stopped`: cancelled as its state was left. `lost`: found running after a crash. `left`: its run was
-            killed.
+            killed. `held`: a person holds it back, and it has not begun.
         failure: What it failed with.
         again: When the next attempt is due.
         taken: It was not made: the result is one that another visit had recorded, which this names.
@@ -100,6 +102,16 @@ def tell(hosted: Hosted, record: RunRecord, entries: Iterable[EntryRecord], item
         broken = str(error)
     lines = (folded.get(entry.seq) or StoryLine(Entry.of(entry)) for entry in every)
     return Story(tuple(lines), tuple(attempts.all.values()), broken)
+
+
+def held_back(story: Story, definition: Definition, holds: Holds) -> Story:
+    """The story, with the attempts that were asked for under a hold told as held: no such attempt has begun."""
+
+    def told(one: Attempt) -> Attempt:
+        waits = one.outcome == "running" and holds.under(definition, "" if one.undo else one.step, one.began)
+        return attrs.evolve(one, outcome="held") if waits else one
+
+    return attrs.evolve(story, attempts=tuple(map(told, story.attempts)))
 
 
 def _line(one: Folded, before: Snapshot[Any] | None) -> StoryLine:

@@ -75,7 +75,7 @@ def changes(runs: int) -> Iterator[Change]:
             incidents=int(number % 500 == 0 and not over),
             started=at,
             updated=at,
-            input=b"",
+            input=b"its digest",
             tags={"branch": ("north", "south")[number % 2]},
             snapshot=msgspec.json.encode(snapshot),
         )

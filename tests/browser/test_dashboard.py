@@ -136,7 +136,7 @@ def test_payments_are_held_back_and_released(page: Page, seen: Seen) -> None:
     asked(lambda: run.send(SETTLE))
     page.goto(f"{address(seen)}/runs/c1")
     expect(page.locator("#alerts")).to_contain_text("the bank pays twice")
-    expect(page.locator("#diagram")).to_contain_text("held back: nothing new begins")
+    expect(page.locator("#diagram")).to_contain_text("attempt 1 is held back")
     page.goto(f"{address(seen)}/health")
     page.locator("#holds summary", has_text="release").click()
     page.locator("#holds").get_by_label("why").fill("it has been mended")

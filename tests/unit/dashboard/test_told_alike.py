@@ -116,12 +116,17 @@ def test_what_is_held_back_is_in_the_diagram(path: Path) -> None:
     with served(path) as runner, serving(dashboard(runner)) as address:
         runner.hold(Shop.reserve, actor="ada", reason="stock-taking")
         run = runner.start(Shop, Order("book"), id="o1")
-        assert "held back: nothing new begins" in diagram(Shop, run).mermaid
+        assert "attempt 1 is held back" in diagram(Shop, run).mermaid
         shown = page(address, "/runs/o1")
         assert "stock-taking" in shown
+        assert '<span class="badge held">held</span>' in shown
+        assert "<strong>0 ms</strong> at work" in shown
+        (attempt,) = run.story().attempts
+        assert (attempt.outcome, attempt.ended) == ("held", None)
         runner.release(Shop.reserve, actor="ada")
         until(run, "waiting")
         assert "held back" not in diagram(Shop, run).mermaid
+        assert [one.outcome for one in run.story().attempts] == ["succeeded"]
 
 
 def test_how_far_a_fan_out_is_stands_in_the_diagram(path: Path) -> None:
