@@ -35,7 +35,7 @@ PAGE = 64
 AT_ONCE = 4
 """How many callbacks run at once."""
 PATIENCE = 60.0
-"""Seconds that an async callback may take."""
+"""Seconds that an async callback may take, and after which the log tells of a sync one."""
 LONGEST = 300
 """Seconds, at most, until a notice is tried again."""
 
@@ -127,10 +127,24 @@ class Notices:
             answer: Any = callback(notice)
         else:
             await self._threads.room()
-            answer = await self._threads.submit(callback, notice)
+            answer = await self._called(self._threads.submit(callback, notice), notice)
         if inspect.isawaitable(answer):
             async with asyncio.timeout(PATIENCE):
                 await contained_later(answer)
+
+    async def _called(self, call: asyncio.Future[Any], notice: Notice) -> Any:
+        """What a sync callback returns. A thread cannot be cancelled, so one that hangs keeps its place."""
+        if not (await asyncio.wait({call}, timeout=PATIENCE))[0]:
+            log.warning(
+                "A callback has not returned for %d s, and keeps one of %d places: it was told of run %s (%s). "
+                "Give what it calls a timeout.",
+                PATIENCE,
+                AT_ONCE,
+                notice.run,
+                notice.kind,
+                extra=fields(None, notice.run),
+            )
+        return await call
 
     def _try_again(self, record: NoticeRecord, error: Exception) -> None:
         failed = self._failed[record.number] = self._failed.get(record.number, 0) + 1

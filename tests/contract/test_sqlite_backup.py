@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from persistence import Query, SQLiteJournal, Unsuitable, Unwritable
+from persistence import Change, HoldRecord, Query, SQLiteJournal, Unsuitable, Unwritable, restore
 from persistence.contract import LEASE, start, step
 from persistence.sqlite import backup as backing
 
@@ -144,3 +144,48 @@ def test_a_backup_whose_process_is_killed_has_no_name(journal: SQLiteJournal, pa
     journal.backup(to)
     with closing(SQLiteJournal(to)) as copy:
         assert copy.count(Query()) == 100
+
+
+RESTORE_KILLED = """
+import os, signal, sys
+from persistence import Change, HoldRecord, SQLiteJournal, restore
+from persistence.sqlite import backup, restoring
+
+def die(*_arguments, **_named):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+place = sys.argv[3]
+if place == "copied":
+    restoring.copy = die
+elif place == "linked":
+    link = os.link
+    os.link = lambda partial, to: die() if not str(to).endswith(".partial") else link(partial, to)
+elif place == "named":
+    backup._sync = lambda path: die() if path.is_dir() and os.path.exists(sys.argv[2]) else None
+else:
+    setattr(SQLiteJournal, place, die)
+restore(sys.argv[1], sys.argv[2], Change(holds=(HoldRecord(workflow="", at=5, reason="why"),)))
+"""
+
+
+@pytest.mark.parametrize("place", ["copied", "claim", "commit", "release", "close", "linked", "named"])
+def test_a_restore_that_is_killed_makes_all_of_it_or_nothing(
+    journal: SQLiteJournal, path: Path, tmp_path: Path, place: str
+) -> None:
+    """What has the name is whole and held, wherever it is killed; where nothing has, the next one makes it."""
+    epoch = journal.claim("ada", LEASE)
+    journal.commit(epoch, [start(f"r{n}", snapshot=b"x" * 3000) for n in range(20)])
+    copy, to = tmp_path / "copy.db", tmp_path / "again.db"
+    journal.backup(copy)
+    whole = copy.read_bytes()
+    died = subprocess.run([sys.executable, "-c", RESTORE_KILLED, copy, to, place], cwd=ROOT, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert to.exists() == (place == "named")
+    assert copy.read_bytes() == whole
+    if place != "named":
+        restore(copy, to, Change(holds=(HoldRecord(workflow="", at=5, reason="why"),)))
+    with closing(SQLiteJournal(to)) as again:
+        assert again.count(Query()) == 20
+        assert [hold.workflow for hold in again.holds()] == [""]
+        assert again.owner() is None
+        assert again.claim("bob", LEASE) > epoch

@@ -11,7 +11,7 @@ import pytest
 
 from persistence import MemoryJournal
 from statemachine import Call, Client, Runner, State, Workflow, step
-from statemachine.runner import Notice
+from statemachine.runner import Notice, notices
 from statemachine.testing import VirtualClock, watched
 from tests.unit.runner.desk import Confirm, Order, Shop, World, becomes, until, until_incident
 
@@ -112,6 +112,24 @@ def test_one_that_hangs_holds_up_no_other(journal: MemoryJournal, world: World) 
             world.failures = [ValueError("never")]
             runner.start(Plain, Order("a"), id=f"p-{number}").result(timeout=10)
         becomes(lambda: sorted(notice.run for notice in heard.notices) == ["p-1", "p-2"])
+        gate.set()
+        becomes(lambda: journal.notices(0, 9) == [])
+
+
+def test_one_that_hangs_is_told_of(
+    journal: MemoryJournal, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its thread cannot be stopped, so the log says which run it was told of; once it returns, that counts."""
+    monkeypatch.setattr(notices, "PATIENCE", 0.01)
+    gate = threading.Event()
+    with (
+        caplog.at_level("WARNING", "statemachine"),
+        Runner(journal, [Plain(world)], on_failed=lambda _notice: gate.wait(10), grace=5) as runner,
+    ):
+        world.failures = [ValueError("never")]
+        runner.start(Plain, Order("a"), id="p-1").result(timeout=10)
+        becomes(lambda: "keeps one of 4 places: it was told of run p-1 (failed)" in caplog.text)
+        assert len(journal.notices(0, 9)) == 1
         gate.set()
         becomes(lambda: journal.notices(0, 9) == [])
 
