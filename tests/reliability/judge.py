@@ -175,7 +175,7 @@ def faults(
         database.close()
         journal.close()
     yield from _repeated(ledger, deaths)
-    yield from _executed_too_often(kept, ledger, deaths)
+    yield from executed_too_often(kept, ledger, deaths)
 
 
 def _there(
@@ -211,17 +211,30 @@ def _repeated(ledger: list[tuple[str, ...]], deaths: Sequence[Death]) -> Iterato
         yield from (Fault(AGAIN, " ".join(key)) for key in again)
 
 
-def _executed_too_often(
+def executed_too_often(
     kept: dict[str, Kept], ledger: list[tuple[str, ...]], deaths: Sequence[Death]
 ) -> Iterator[Fault]:
+    """What was executed more often than the journal began it; of what is at most once, what nobody wanted again."""
     begun = Counter(key for death in deaths for key in death.pending)
+    wanted: Counter[Key] = Counter()
     for one in kept.values():
         begun.update(_tried_again(one))
+        wanted.update(_wanted_again(one))
     for key, times in Counter((line[0], line[1]) for line in ledger if line[0] in {"do", "undo", "once"}).items():
         if times > 1 + begun[key]:
             yield Fault(TOO_OFTEN, f"{' '.join(key)} {times} times, begun {1 + begun[key]} times")
-        if key[0] == "once" and times > 1:
+        if key[0] == "once" and times > 1 + wanted[key]:
             yield Fault(ONCE, f"{key[1]} {times} times")
+
+
+def _wanted_again(kept: Kept) -> Counter[Key]:
+    """How often a person had a step at most once begun again, whose receiver had not had it: each time it was lost.
+
+    It was killed after the ledger's line and before its effect; only a person may then say that it is to run again.
+    """
+    verbs = Counter(told.verb for told in kept.told if isinstance(told, Resolve))
+    lost = Counter(kept.key(told.visit, told.step) for told in kept.told if isinstance(told, Lost))
+    return Counter({("once", key): min(times, verbs["retry"]) for key, times in lost.items()})
 
 
 def _tried_again(kept: Kept) -> Iterator[Key]:

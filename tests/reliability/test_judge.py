@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 
+from statemachine.inputs import Lost, Resolve
 from tests.reliability import judge
 from tests.reliability.desk import Desk
 from tests.reliability.errand import Errand, World, prepare
@@ -88,6 +90,23 @@ def test_executing_again_is_found(played: Path) -> None:
     world.ledger.note("once", "r:n:notify:9")
     world.ledger.note("once", "r:n:notify:9")
     assert judge.ONCE in {fault.promise for fault in judged(played, under_way)}
+
+
+def test_only_a_person_may_have_what_is_at_most_once_executed_again(played: Path) -> None:
+    """It was lost between its line in the ledger and its effect: once on a person's word, and no more often."""
+    kept = Judge(Errand(World(played))).kept(played)
+    lost, word = Lost("notify", 9, 1), Resolve(1, "retry")
+    ledger = 2 * [("once", kept["r"].key(9, "notify"))]
+
+    def found(*told: Lost | Resolve, lines: list[tuple[str, ...]] = ledger) -> bool:
+        there = {"r": attrs.evolve(kept["r"], told=[*kept["r"].told, *told])}
+        return judge.ONCE in {fault.promise for fault in judge.executed_too_often(there, lines, ())}
+
+    assert found()
+    assert found(lost)
+    assert found(lost, Resolve(1, "done"))
+    assert not found(lost, word)
+    assert found(lost, word, lines=[*ledger, *ledger])
 
 
 def test_another_end_and_another_effect_are_found(played: Path) -> None:
