@@ -1,4 +1,4 @@
-"""Runs a few hundred orders, exports their journal, and notes what a reader of the log must find.
+"""Runs a few hundred orders, erases one, does a step for many items; exports it all, and notes what a reader must find.
 
 python -m tests.house.exported FOLDER
 """
@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from statemachine import Client, Runner
 from statemachine.cli.app import commands
 from tests.unit.runner.desk import Confirm, Order, Reject, Shop, World, until
+from tests.unit.runner.fanning import Gathering, Load, Shelf
 
 ORDERS = 200
 
@@ -22,7 +23,7 @@ def main(folder: Path) -> None:
     """Write `log.xes` and `expected.json` into a folder."""
     journal = folder / "shop.db"
     journal.unlink(missing_ok=True)
-    with Runner(journal, [Shop(World())]) as runner:
+    with Runner(journal, [Shop(World()), Gathering(Shelf())]) as runner:
         for number in range(ORDERS):
             run = runner.start(
                 Shop, Order(f'<item "{number}" & more>'), id=f"order <{number}>", tags={"nth": str(number)}
@@ -30,6 +31,8 @@ def main(folder: Path) -> None:
             until(run, "waiting")
             run.send(Reject() if number % 3 else Confirm(), actor="ada & bob")
             run.result(timeout=30)
+        runner.erase("order <0>", actor="ada", reason="asked for")
+        until(runner.start(Gathering, Load(("a", "b", "c")), id="many items"), "waiting")
     answer = CliRunner().invoke(commands, ["export", str(journal), "--format", "xes", "--out", str(folder / "log.xes")])
     assert answer.exit_code == 0, answer.output
     with Client(journal) as client:
@@ -38,7 +41,7 @@ def main(folder: Path) -> None:
                 entry.name if entry.kind == "event" else f"{entry.kind} {entry.name}".rstrip()
                 for entry in client.get(run.id).journal()
             ]
-            for run in client.list(limit=ORDERS)
+            for run in client.list(limit=ORDERS + 1)
         }
     (folder / "expected.json").write_text(json.dumps(expected), encoding="utf-8")
 
