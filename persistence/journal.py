@@ -165,6 +165,7 @@ class Journal(Protocol):
         self, run: str, visit: int, *, back: bool = False, after: int = -1, limit: int = 1000, bodies: bool = True
     ) -> list[ItemRecord]:
         """What is known of the items of a visit in the order of their numbers, from the one after number `after`."""
+        ...
 
     def notices(self, after: int, limit: int) -> list[NoticeRecord]:
         """Notices that nobody was told of, in their order, from the one after number `after`."""

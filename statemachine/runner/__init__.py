@@ -7,7 +7,7 @@ from statemachine.runner.aio import AsyncRun, AsyncRunner
 from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.halting import Hold
 from statemachine.runner.noticing import Notice
-from statemachine.runner.observing import Committed, ItemOutcome, Observer
+from statemachine.runner.observing import Committed, ItemVerdict, Observer
 from statemachine.runner.operations import Health
 from statemachine.runner.output import Emitted
 from statemachine.runner.plainly import to_plain
@@ -30,7 +30,7 @@ __all__ = [
     "Entry",
     "Health",
     "Hold",
-    "ItemOutcome",
+    "ItemVerdict",
     "Notice",
     "Observer",
     "Plain",

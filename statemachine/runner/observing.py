@@ -24,7 +24,7 @@ from statemachine.transition import Outcome
 
 log = logging.getLogger("statemachine")
 T = TypeVar("T")
-ItemOutcome = Literal["succeeded", "failed", "declared"]
+ItemVerdict = Literal["succeeded", "failed", "declared"]
 """`declared`: with an exception that `error=` names."""
 
 
@@ -91,7 +91,7 @@ class Observer:
         """
 
     def recorded(
-        self, run: Snapshot[Any], key: str, outcome: ItemOutcome, failure: Failure | None, at: datetime, /
+        self, run: Snapshot[Any], key: str, outcome: ItemVerdict, failure: Failure | None, at: datetime, /
     ) -> None:
         """What came of one of many items, at that time (UTC), was committed apart from any transition.
 

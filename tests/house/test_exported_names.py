@@ -22,7 +22,7 @@ PUBLIC: dict[str, str] = {
         joined on on_entry on_exit redacted step transaction waive
     """,
     "statemachine.runner": """
-        AsyncRun AsyncRunner Attempt Client Clock Committed Emitted Entry Health Hold ItemOutcome Notice
+        AsyncRun AsyncRunner Attempt Client Clock Committed Emitted Entry Health Hold ItemVerdict Notice
         Observer Plain Progress Receipt Result Run RunSummary RunView Runner Saved Statistics StepNumbers Story
         StoryLine SystemClock Transitioned Uncertain Verified Waiting restore to_plain
     """,

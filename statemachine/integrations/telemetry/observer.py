@@ -19,7 +19,7 @@ from statemachine.commands import RunStep, Undo
 from statemachine.inputs import Begin, Failed, Lost, Received, Stopped, Succeeded, UndoFailed
 from statemachine.integrations.telemetry.measures import Ended, Measures, due_of, is_of_undo, outcome_of
 from statemachine.integrations.telemetry.traces import Attributes, Place, Spans, from_here, links_to, nanoseconds
-from statemachine.runner import Committed, ItemOutcome, Observer
+from statemachine.runner import Committed, ItemVerdict, Observer
 from statemachine.snapshot import Failure, Snapshot
 from statemachine.turn import step_key
 
@@ -81,7 +81,7 @@ class Telemetry(Observer):
         attach(set_span_in_context(span, Context()))
 
     def recorded(
-        self, run: Snapshot[Any], key: str, outcome: ItemOutcome, failure: Failure | None, at: datetime, /
+        self, run: Snapshot[Any], key: str, outcome: ItemVerdict, failure: Failure | None, at: datetime, /
     ) -> None:
         """End the span of an item's attempt."""
         place = Place.of(run)

@@ -104,7 +104,7 @@ class Shop(Workflow[Order], name="shop"):
         return order
 
 
-def becomes(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def becomes(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Come back when something is so."""
     end = time.monotonic() + seconds
     while not condition():

@@ -114,7 +114,7 @@ def test_it_does_what_it_would_do_here() -> None:
     """Its result is typed, what it saves is kept, what it gives out is heard; it was another process."""
     with Runner(MemoryJournal(), [Training()]) as runner, runner.output("m") as output:
         run = runner.start(Training, Model(), id="m")
-        data = run.result(30).data
+        data = run.result(120).data
         assert data == Model(trained=(1, 2, 3), by=data.by)
         assert data.by not in {0, os.getpid()}
         assert [one.value for one in output] == [{"number": 1}, {"number": 2}, {"number": 3}]
@@ -134,7 +134,7 @@ def test_its_death_is_a_failed_attempt(trouble: str, said: str) -> None:
     """Which says how it died; the next one goes on from what was saved."""
     with Runner(MemoryJournal(), [Training()]) as runner:
         run = runner.start(Training, Model(trouble=trouble), id="m")
-        result = run.result(30)
+        result = run.result(120)
         assert result.data.trained == (3,)
         failed = next(entry for entry in run.journal() if entry.kind == "failed")
         assert said.encode() in failed.body
@@ -143,8 +143,8 @@ def test_its_death_is_a_failed_attempt(trouble: str, said: str) -> None:
 def test_what_it_raises_is_known_here() -> None:
     """A declared error takes its way; one that is never to be tried again ends it."""
     with Runner(MemoryJournal(), [Training()]) as runner:
-        assert runner.start(Training, Model(trouble="broken"), id="b").result(30).state == ("broken",)
-        result = runner.start(Training, Model(trouble="hopeless"), id="h").result(30)
+        assert runner.start(Training, Model(trouble="broken"), id="b").result(120).state == ("broken",)
+        result = runner.start(Training, Model(trouble="hopeless"), id="h").result(120)
         assert result.status == "failed"
         assert result.error is not None
         assert (result.error.type, "fall(model)" in result.error.traceback) == ("Hopeless", True)
@@ -161,7 +161,7 @@ def test_one_that_takes_too_long_is_killed(tmp_path: Path, passing: float, said:
         becomes(lambda: gone(pid))
         becomes(lambda: any(entry.kind == "failed" for entry in run.journal()))
         clock.advance(1)
-        assert run.result(30).data.trained == (3,)
+        assert run.result(120).data.trained == (3,)
         assert said.encode() in next(entry for entry in run.journal() if entry.kind == "failed").body
 
 
@@ -208,7 +208,7 @@ def test_it_does_not_outlive_its_runner(tmp_path: Path) -> None:
     with Runner(tmp_path / "app.db", [Training()]) as runner:
         pid = begun(tmp_path)
         os.kill(pid, signal.SIGKILL)
-        assert runner.get("m").result(30).data.trained == (3,)
+        assert runner.get("m").result(120).data.trained == (3,)
 
 
 def test_a_runner_that_dies_in_a_test_is_followed_by_another() -> None:
@@ -251,7 +251,7 @@ class Fetching(Workflow[Model], name="fetching"):
 def test_a_collaborator_is_made_there_or_missed() -> None:
     """A function makes the workflow there; without one, asking for what is not there says what to do."""
     with Runner(MemoryJournal(), [Fetching(Depot("here"))]) as runner:
-        result = runner.start(Fetching, Model(), id="f").result(30)
+        result = runner.start(Fetching, Model(), id="f").result(120)
     assert result.data.trouble == "there"
     assert result.error is not None
     assert result.error.message == (
