@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from persistence.sqlite.trouble import Translated
 _LEASE = 60.0
 
 
-def restore(backup: str | os.PathLike[str], to: str | os.PathLike[str], change: Change) -> None:
+def restore(
+    backup: str | os.PathLike[str], to: str | os.PathLike[str], change: Callable[[SQLiteJournal], Change]
+) -> None:
     """Make a journal from a backup, which stays as it is.
 
     Args:
         backup: What `Journal.backup` has made, or any copy of a journal's file that is whole.
         to: Where to; there must be no such file, and no log of one.
-        change: What is committed in it before anybody can open it.
+        change: Says what is committed in it before anybody can open it.
 
     Raises:
         Unsuitable: There is something of that name.
@@ -42,7 +45,7 @@ def restore(backup: str | os.PathLike[str], to: str | os.PathLike[str], change: 
             copy(own, source.stat().st_mode, partial, None)
         with closing(SQLiteJournal(partial)) as journal:
             epoch = journal.claim(f"restore of {source.name}", _LEASE)
-            for failure in journal.commit(epoch, [change]):
+            for failure in journal.commit(epoch, [change(journal)]):
                 if failure is not None:
                     raise failure
             journal.release(epoch)

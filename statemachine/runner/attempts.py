@@ -15,6 +15,7 @@ from statemachine.macrostep import failure_of
 from statemachine.runner.line import Line
 from statemachine.runner.pulse import Pulse
 from statemachine.runner.shelves import Keep
+from statemachine.runner.standing import Place
 from statemachine.runner.turns import Lane, Turn
 from statemachine.snapshot import Failure, Snapshot
 
@@ -51,11 +52,18 @@ class Attempt:
     """Where its result is kept for other runs."""
     turn: Turn | None = None
     """Where it had to wait for one: that."""
+    place: Place | None = None
+    """Where it stands in line, for the journal."""
 
     @property
     def goes_on(self) -> bool:
         """Whether its outcome is still to come."""
         return not self.told and not self.task.done()
+
+    def waits(self) -> None:
+        """It has to wait for its turn."""
+        if self.place is not None:
+            self.place.wait()
 
     async def quiet(self, patience: float) -> None:
         """Come back when it has ended, or says that it is above suspicion; or after so many seconds."""
@@ -65,6 +73,8 @@ class Attempt:
 
     def begin(self) -> None:
         """It begins, or never will."""
+        if self.place is not None:
+            self.place.over = True
         if self.turn is not None:
             self.turn.begin()
         if self.line is not None:
@@ -167,7 +177,7 @@ def undoing(visit: int, function: Callable[..., Any], data: Any, call: Call) -> 
 
 async def in_turn(lane: Lane, work: Attempting, attempt: Attempt) -> None:
     """Do the work when its turn has come."""
-    attempt.turn = await lane.turn(attempt.priority)
+    attempt.turn = await lane.turn(attempt.priority, attempt.waits)
     try:
         await work(attempt)
     finally:

@@ -168,10 +168,10 @@ def _renamed(
 
 def _called(hosted: Hosted, key: object) -> Iterator[tuple[str, str]]:
     """A workflow's class, or a step of it, by names."""
+    if isinstance(key, type) and issubclass(key, Workflow) and key.definition.name == hosted.definition.name:
+        yield hosted.definition.name, ""
     if hosted.kind is None:
         return
-    if key is hosted.kind:
-        yield hosted.definition.name, ""
     for step in hosted.steps:
         if getattr(hosted.kind, step, None) is key:
             yield hosted.definition.name, step

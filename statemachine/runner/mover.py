@@ -33,6 +33,7 @@ from statemachine.runner.clock import Clock
 from statemachine.runner.holds import Holds
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.loaded import Loaded
+from statemachine.runner.noted import Noted
 from statemachine.runner.noticing import notices_of
 from statemachine.runner.recording import (
     NOBODY,
@@ -119,6 +120,7 @@ class Mover:
         """Says where the events come from that a run sends; see `Observer.sender`."""
         self.crashed: dict[str, set[int]] = {}
         """Visits with an attempt record, by run; their next outcome ends it."""
+        self.noted = Noted()
         self.behind: str | None = None
         """The last run that was recovered; those after it that are busy are not moved yet. Set between batches only."""
         self.ahead: set[str] = set()
@@ -377,7 +379,7 @@ class Mover:
             seen=seen_of(record, hosted, told, outcome.verdict, asked),
             answers=(AnswerRecord(number=asked.message, verdict=outcome.verdict),) if asked.message else (),
             messages=messages_of(outcome.commands, record, hosted, snapshot, self.sender),
-            ended=ended_of(snapshot, self.crashed),
+            ended=(*ended_of(snapshot, self.crashed), *self.noted.left(snapshot)),
             dropped=self.saves.over(snapshot),
             notices=notices_of(self.wanted, record, snapshot, opened) if self.wanted else (),
         )

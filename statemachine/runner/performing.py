@@ -37,7 +37,9 @@ class Performing:
     async def room(self, step: StepSpec, work: Work, attempt: Attempt) -> None:
         """Wait until there is a thread for a sync function: its time begins when it does."""
         if not work.later and step.kind != "transactional":
-            await self._threads.room(attempt.priority)
+            # Only of what may be begun at most once does it matter enough to be noted: threads are many and soon free.
+            waits = attempt.waits if step.kind == "at-most-once" else None
+            await self._threads.room(attempt.priority, waits)
 
     def leave_room(self, step: StepSpec, work: Work) -> None:
         """It is not called after all."""

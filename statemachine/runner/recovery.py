@@ -28,6 +28,7 @@ from statemachine.runner.halting import take_queued
 from statemachine.runner.holds import Holds
 from statemachine.runner.loaded import Loaded
 from statemachine.runner.mover import Mover, Plan
+from statemachine.runner.noted import is_note
 
 log = logging.getLogger("statemachine")
 SUSPECT = suspects.SUSPECT
@@ -70,7 +71,10 @@ class Recovery:
         _see_wanted(mover, wanted)
         self._holds = Holds()
         self._holds.load(mover.journal)
-        self._known = {(attempt.run, attempt.visit): attempt for attempt in mover.journal.attempts()}
+        attempts = mover.journal.attempts()
+        mover.noted.load(attempts)
+        counted = (attempt for attempt in attempts if not is_note(attempt))
+        self._known = {(attempt.run, attempt.visit): attempt for attempt in counted}
         self._mark = self._known.pop((MARK, 0), None)
         for run, visit in self._known:
             mover.crashed.setdefault(run, set()).add(visit)
@@ -115,11 +119,12 @@ class Recovery:
         held = self._holds.whole(definition) if what.undo else self._holds.of(definition, what.step)
         paused = loaded.snapshot.paused or held is not None
         step = loaded.hosted.steps.get(what.step)
-        died, crashes = self._deaths(run, what, paused=paused)
+        waited = mover.noted.says(loaded.snapshot, what.visit) and not what.undo  # in line, at every death
+        died, crashes = self._deaths(run, what, idle=paused or waited)
         if not what.undo and self._holds.under(definition, what.step, what.since):
             return
         lost = Lost(what.step, what.visit, crashes, what.undo)
-        if step is not None and step.spec.kind == "at-most-once" and not what.undo:
+        if step is not None and step.spec.kind == "at-most-once" and not what.undo and not waited:
             found.lost.append((run, lost))
             return
         suspicion = None
@@ -139,10 +144,10 @@ class Recovery:
         elif crashes == SUSPECT:
             found.alone.append((run, what.visit))
 
-    def _deaths(self, run: str, what: _Running, *, paused: bool) -> tuple[bool, int]:
+    def _deaths(self, run: str, what: _Running, *, idle: bool) -> tuple[bool, int]:
         """Whether it was running at the last death, and at how many it was."""
         mark = self._mark
-        died = mark is not None and mark.step in {EVERYTHING, _name(run, what.visit)} and not paused
+        died = mark is not None and mark.step in {EVERYTHING, _name(run, what.visit)} and not idle
         before = self._known.get((run, what.visit))
         counted = before.crashes if before is not None and before.step == what.counted_as else 0
         return died, counted + died

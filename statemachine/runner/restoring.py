@@ -28,6 +28,7 @@ from statemachine.definition import Definition, StepKind
 from statemachine.runner.clock import Clock, SystemClock, to_micros
 from statemachine.runner.holds import EVERYTHING
 from statemachine.runner.hosted import Workflows
+from statemachine.runner.noted import notes
 from statemachine.runner.recovery import MARK
 from statemachine.snapshot import Snapshot
 from statemachine.turn import step_key
@@ -101,8 +102,13 @@ def restore(
     said = reason or f"restored from {Path(backup).name}; see `statemachine uncertain`, then release"
     at = to_micros((clock or SystemClock()).now())
     hold = HoldRecord(workflow=EVERYTHING, reason=said, actor=actor, at=at)
-    # Its owner had not died when the backup was made: nothing that ran then is to be counted as running at a death.
-    restore_file(backup, to, Change(holds=(hold,), ended=((MARK, 0),)))
+
+    def held(journal: Journal) -> Change:
+        # Its owner had not died when the backup was made: nothing that ran then is to be counted as running at a death.
+        # And what stood in line then may have begun since.
+        return Change(holds=(hold,), ended=((MARK, 0), *notes(journal.attempts())))
+
+    restore_file(backup, to, held)
     journal = SQLiteJournal(to)
     try:
         known = Workflows(workflows, codec=Codec(), limit=0, verify=False)

@@ -47,6 +47,7 @@ from statemachine.runner.output import Outputs
 from statemachine.runner.performing import Performing
 from statemachine.runner.progress import Backing
 from statemachine.runner.requests import Telling, Transacting
+from statemachine.runner.standing import Place
 from statemachine.runner.tools import Tools
 from statemachine.runner.unwinding import Unwinding
 from statemachine.runner.writer import Writer
@@ -135,6 +136,9 @@ class Steps:
             work = partial(Looking(self._results, hosted, snapshot, command).before, work, self._tell)
         line.join()
         attempt = Attempt(command.attempt, undo=False, priority=snapshot.priority, line=line)
+        writer = self._writer
+        ask = partial(writer.ask, must=True)
+        attempt.place = Place(writer.mover, writer.tell, ask, snapshot.run, command.visit, command.step)
         self._begin(snapshot.run, command.visit, attempt, work)
 
     def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo, *, alone: bool = False) -> None:
@@ -222,6 +226,8 @@ class Steps:
         if self._put_back(hosted, snapshot.run, command.visit, step.name, attempt):
             self._performing.leave_room(step, work)
             return
+        if not await self._out_of_line(step, work, attempt):
+            return
         attempt.begin()
         attempt.pulse, attempt.kill = behind.pulse, behind.kill if step.process else None
         work = self._begins(snapshot, command, work)
@@ -240,6 +246,19 @@ class Steps:
             told = outcome_of(hosted, snapshot.run, command, base=base, result=result)
         self._tell(attempt, snapshot.run, told)
         await self._performing.thread_over(attempt, snapshot.run, command.visit)
+
+    async def _out_of_line(self, step: StepSpec, work: Work, attempt: Attempt) -> bool:
+        """Have it known, if it was noted that it waits, that it begins. False: that cannot be, for the runner ends."""
+        try:
+            if attempt.place is not None:
+                await attempt.place.leave()
+        except (JournalError, RunnerClosed):
+            self._performing.leave_room(step, work)
+            return False
+        except asyncio.CancelledError:
+            self._performing.leave_room(step, work)
+            raise
+        return True
 
     async def _in_commit(self, hosted: Hosted, visit: int, request: Transacting, attempt: Attempt) -> None:
         """Have it done in a commit, unless it is held by then."""

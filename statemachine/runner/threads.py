@@ -34,9 +34,9 @@ class Threads:
         self._free = 0
         self._made = 0
 
-    async def room(self, priority: int = 0) -> None:
-        """Wait until a thread is free for the `submit` that has to follow; a higher priority waits less."""
-        await self._room.turn(priority)
+    async def room(self, priority: int = 0, waits: Callable[[], None] | None = None) -> None:
+        """Wait until a thread is free for the `submit` that has to follow; see `Lane.turn`."""
+        await self._room.turn(priority, waits)
 
     def vacate(self) -> None:
         """The thread that was waited for is not needed."""

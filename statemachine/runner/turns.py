@@ -151,11 +151,13 @@ class Lane:
         self._waiting: list[tuple[int, int, Turn]] = []
         turns.lanes.append(self)
 
-    async def turn(self, priority: int) -> Turn:
-        """Wait for a turn, which has to be left. A higher priority goes first."""
+    async def turn(self, priority: int, waits: Callable[[], None] | None = None) -> Turn:
+        """Wait for a turn, which has to be left. A higher priority goes first. `waits` is called if it has to wait."""
         turn = Turn(self)
         heapq.heappush(self._waiting, (-priority, next(self._turns.order), turn))
         self.go_on()
+        if waits is not None and not turn.come.done():
+            waits()
         try:
             await turn.come
         except asyncio.CancelledError:

@@ -8,6 +8,7 @@ A point is called `before X` or `after X`, where X is
   `halt` and `unhalt` (work that a person holds back, and releases), `want` (which notices are written) and `notice`
   (that one was delivered), `answer` (the verdict on a client's message), `save` (the progress of a step);
   `items` (which there are for a step that is done for each of many), `item` and `item-undone` (what came of one);
+  `wait` (an attempt stands in line) and `begin` (one that did begins);
 * `transaction`: the commit that a transactional step works in. Once its SQL has run, `before succeeded` (or `before
   undone`) is passed inside that commit;
 * `claim`, `release` (of the journal by its owner), `put` (a client's message);
@@ -61,6 +62,8 @@ UNTOLD = (
     "items",
     "item",
     "item-undone",
+    "wait",
+    "begin",
     "transaction",
     "claim",
     "release",
@@ -214,6 +217,8 @@ def _untold(change: Change) -> str:
         return "items"
     if change.items:
         return "item-undone" if change.items[0].back else "item"
+    if change.begun or change.ended:
+        return "wait" if change.begun else "begin"
     message = f"A commit holds what has no name: {change}"
     raise Unnamed(message)
 

@@ -167,6 +167,16 @@ def many(desk: Desk) -> None:
         told.wait(0.5)  # it was told before, where the death came after that
 
 
+def line(desk: Desk) -> None:
+    """Two runs of which only one may work at once: the other stands in line, and its turn comes."""
+    with desk.runner(concurrency={Errand: 1}) as runner:
+        runs = [desk.start(runner, name, "slow") for name in ("a", "b")]
+        for run in runs:
+            desk.send(run, Confirm())
+        for run in runs:
+            desk.end(run)
+
+
 def old_version(desk: Desk) -> None:
     """Runs of a version that is replaced."""
     with desk.runner([Memo()]) as runner:
@@ -204,6 +214,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("pause and resume", one(pause)),
         Scenario("kill", one(kill)),
         Scenario("shutdown while a step runs", shutdown),
+        Scenario("two in line", line),
         Scenario("takeover of three runs", several, ((several, "before event"),)),
         Scenario("takeover of a lost step", one(sending(Notify())), ((one(sending(Notify())), "after step notify"),)),
         Scenario("takeover of a step that died once", one(sending(Confirm())), (DIED,)),

@@ -112,10 +112,10 @@ def test_no_method_of_a_journal_is_without_a_point_or_a_reason() -> None:
     "change",
     [
         Change(),
-        Change(ended=(("r", 1),)),
+        Change(dropped=(("r", 1),)),
         Change(entries=(EntryRecord(run="r", seq=0, at=0, kind="news", definition="", states=(), body=b""),)),
     ],
-    ids=["empty", "ended", "kind"],
+    ids=["empty", "dropped", "kind"],
 )
 def test_a_commit_without_a_name_is_refused(change: Change) -> None:
     """A new kind of commit cannot come in without a point of its own: the first test that makes it fails."""
