@@ -194,9 +194,16 @@ class Snapshot(msgspec.Struct, Generic[D], frozen=True, omit_defaults=True, gc=F
     priority: int = 0
     """Of runs whose steps wait for their turn, a higher one goes first."""
 
+    def awaited(self, visit: int) -> Pending:
+        """The step of a visit, which is pending."""
+        for pending in self.pending:
+            if pending.visit == visit:
+                return pending
+        raise LookupError(visit)
+
     def base(self, visit: int) -> D:
         """The data as it was when a visit whose step is pending began."""
-        pending = next(pending for pending in self.pending if pending.visit == visit)
+        pending = self.awaited(visit)
         data: D = pending.base if pending.moved else self.data
         return data
 

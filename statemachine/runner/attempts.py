@@ -12,6 +12,7 @@ import attrs
 from statemachine.calls import Call
 from statemachine.inputs import Undone
 from statemachine.macrostep import failure_of
+from statemachine.runner.clock import Alarm, Clock
 from statemachine.runner.line import Line
 from statemachine.runner.pulse import Pulse
 from statemachine.runner.shelves import Keep
@@ -28,10 +29,19 @@ class Attempt:
 
     number: int
     undo: bool
-    task: asyncio.Task[None] = attrs.field(init=False)
+    run: str
+    visit: int
+    work: Attempting
+    """What its task does."""
+    ended: Callable[[Attempt], None]
+    """Called when it is over."""
     thread: asyncio.Future[Any] | None = None
     began: datetime | None = None
     """When its function was called, UTC."""
+    timeout: float = 0.0
+    """Seconds that it may take."""
+    deadline: datetime | None = None
+    """Until when that is, UTC; None: it was not called yet."""
     stopped: bool = False
     """It was asked to stop: its run goes on without it, or the runner closes."""
     expired: Exception | None = None
@@ -44,8 +54,6 @@ class Attempt:
     """Its run was told what came of it."""
     priority: int = 0
     """Its run's: a higher one has its turn first."""
-    calm: asyncio.Event = attrs.field(factory=asyncio.Event)
-    """Set when it is not what its process may die of, though it goes on."""
     line: Line | None = None
     """Where it waits for its turn; None once it has begun."""
     keep: Keep | None = None
@@ -54,6 +62,63 @@ class Attempt:
     """Where it had to wait for one: that."""
     place: Place | None = None
     """Where it stands in line, for the journal."""
+    carried: bool = False
+    """It is called in a task that is not its own, and has not waited for anything yet; see `Carrier`."""
+    _task: asyncio.Task[None] | None = attrs.field(init=False, default=None)
+    _calm: asyncio.Event | None = attrs.field(init=False, default=None)
+    _alarm: Alarm | None = attrs.field(init=False, default=None)
+
+    @property
+    def task(self) -> asyncio.Task[None]:
+        """Its task; made now, where it has none yet."""
+        return self.start() if self._task is None else self._task
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has a task."""
+        return self._task is not None
+
+    @property
+    def calm(self) -> asyncio.Event:
+        """Set when it is not what its process may die of, though it goes on."""
+        if self._calm is None:
+            self._calm = asyncio.Event()
+        return self._calm
+
+    def start(self) -> asyncio.Task[None]:
+        """Give it a task of its own."""
+        task = self._task = asyncio.get_running_loop().create_task(self.work(self))
+        task.add_done_callback(self._end)
+        return task
+
+    def _end(self, _task: asyncio.Task[None]) -> None:
+        self.ended(self)
+
+    def carry(self, task: asyncio.Task[None]) -> None:
+        """It is called in this task next."""
+        self._task, self.carried = task, True
+
+    def own(self, clock: Clock) -> None:
+        """The task that it is called in is its own from now on."""
+        self.carried = False
+        if not self.task.done():
+            self.watch(clock)
+        self.task.add_done_callback(self._end)
+
+    def watch(self, clock: Clock) -> None:
+        """Let it expire when its time is over, once it is called; where it is carried, once it waits for something."""
+        if self.deadline is not None and not self.carried:
+            self._alarm = clock.call_at(self.deadline, self._expire)
+
+    def _expire(self) -> None:
+        self.expire(StepTimeout(self.timeout))
+
+    def returned(self) -> None:
+        """Its function does not run any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self.pulse is not None:
+            self.pulse.stop()
 
     @property
     def goes_on(self) -> bool:
@@ -184,7 +249,7 @@ async def in_turn(lane: Lane, work: Attempting, attempt: Attempt) -> None:
         attempt.turn.leave()
 
 
-async def after_it(before: Attempt, attempt: Attempt, work: Attempting) -> None:
+async def after_it(before: Attempt, work: Attempting, attempt: Attempt) -> None:
     """Do the work once an earlier attempt of the visit has ended, however it was asked to hurry."""
     cancelled: asyncio.CancelledError | None = None
     while not before.task.done():

@@ -56,13 +56,13 @@ class HostedStep:
     undo: Work | None
     shelf: Shelf | None
     """Where its results are kept, if they are."""
+    brief: bool
+    """Its attempts may end without waiting for anything, what stands around them included."""
 
     @property
     def looks(self) -> bool:
         """Whether a result is looked for before an attempt of all of it, and not item by item."""
         return self.shelf is not None and self.spec.each is None
-
-    """Where its results are kept for other runs."""
 
     @classmethod
     def of(cls, definition: Definition, spec: StepSpec) -> HostedStep:
@@ -70,7 +70,10 @@ class HostedStep:
         if spec.process:
             check_maker(spec.process, spec.name)
         undo = None if spec.undo is None else Work.of(definition, spec.undo.function)
-        return cls(spec, Work.of(definition, spec.function), undo, Shelf.of(definition, spec))
+        work, shelf = Work.of(definition, spec.function), Shelf.of(definition, spec)
+        alone = spec.each is None and spec.heartbeat is None and spec.name not in definition.code.saves
+        brief = work.later and spec.kind != "transactional" and shelf is None and alone
+        return cls(spec, work, undo, shelf, brief)
 
 
 @attrs.frozen(eq=False)

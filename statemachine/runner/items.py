@@ -208,15 +208,21 @@ class Pass:
 
     def _begin(self, number: int) -> None:
         before = self._open.get(number)
-        attempt = Attempt(1 if before is None else before.attempts + 1, undo=False, priority=self._attempt.priority)
         work: Attempting = partial(self._one, number)
         if self._job.lane is not None:
             work = partial(in_turn, self._job.lane, work)
         if self._job.step.shelf is not None:
             work = partial(self._looked_for, number, work)
-        attempt.task = asyncio.get_running_loop().create_task(work(attempt))
-        self._running[number] = attempt
-        attempt.task.add_done_callback(lambda _: self._ended(number, attempt))
+        attempt = self._running[number] = Attempt(
+            1 if before is None else before.attempts + 1,
+            undo=False,
+            run=self._run,
+            visit=self._fan.visit,
+            work=work,
+            ended=partial(self._ended, number),
+            priority=self._attempt.priority,
+        )
+        attempt.start()
 
     def _ended(self, number: int, attempt: Attempt) -> None:
         attempt.begin()

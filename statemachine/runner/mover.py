@@ -371,7 +371,8 @@ class Mover:
         snapshot = outcome.snapshot
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
-        opened = [incident for incident in snapshot.incidents if incident.number > loaded.snapshot.serial]
+        known = loaded.snapshot.serial
+        opened = [incident for incident in snapshot.incidents if incident.number > known] if snapshot.incidents else []
         change = Change(
             run=record,
             expected=before.seq,

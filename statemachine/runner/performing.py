@@ -6,11 +6,10 @@ import asyncio
 import logging
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from statemachine.definition import StepSpec
-from statemachine.runner.attempts import Attempt, StepCancelled, StepTimeout, contained_later
+from statemachine.runner.attempts import Attempt, StepCancelled, StepExited
 from statemachine.runner.children import ChildKilled
 from statemachine.runner.clock import Clock
 from statemachine.runner.hosted import Work
@@ -55,15 +54,18 @@ class Performing:
             StepCancelled: It was cancelled, and not from here.
             CancelledError: The attempt was asked to stop.
         """
-        alarm = self._clock.call_at(deadline, partial(attempt.expire, StepTimeout(timeout)))
         attempt.began = self._clock.now()
+        attempt.timeout, attempt.deadline = timeout, deadline
+        attempt.watch(self._clock)
         if attempt.pulse is not None:
             attempt.pulse.watch(attempt.expire)
         try:
             if work.later:
-                return await contained_later(work.function(*arguments))
+                return await work.function(*arguments)
             attempt.thread = self._threads.submit(work.function, *arguments)
             return await asyncio.shield(attempt.thread)
+        except SystemExit as error:
+            raise StepExited(error) from error
         except asyncio.CancelledError as error:
             if (attempt.stopped or attempt.kill is not None) and attempt.thread is not None:
                 await self._outlast(attempt.thread)
@@ -74,9 +76,7 @@ class Performing:
                 raise
             raise attempt.expired or StepCancelled(error) from error
         finally:
-            alarm.cancel()
-            if attempt.pulse is not None:
-                attempt.pulse.stop()
+            attempt.returned()
 
     async def thread_over(self, attempt: Attempt, run: str, visit: int) -> None:
         """Wait for a thread that has outlived its attempt, so that nothing starts beside it."""

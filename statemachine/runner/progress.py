@@ -22,9 +22,11 @@ from statemachine.runner.output import Emitted, Outputs
 from statemachine.runner.piping import Task, Unreturned
 from statemachine.runner.pulse import Pulse
 from statemachine.runner.requests import Reading
+from statemachine.runner.stored import UNSAID
 from statemachine.runner.writer import Writer
 
 _CLOSES = "it closes while a step saves"
+_OF_ITEMS = "a step that is done for each of many items saves nothing while it works"
 
 
 class Heard:
@@ -34,7 +36,7 @@ class Heard:
         outputs: Whom it tells what it gives out.
         run: The run's id.
         command: The attempt.
-        what: What it is, where it is said why it saves nothing.
+        why: Why it saves nothing.
         pulse: What it must give signs of life to.
     """
 
@@ -42,12 +44,12 @@ class Heard:
     emitted: Sequence[Any] = ()
 
     def __init__(
-        self, outputs: Outputs, run: str, command: RunStep | Undo, what: str = "", pulse: Pulse | None = None
+        self, outputs: Outputs, run: str, command: RunStep | Undo, why: str = "", pulse: Pulse | None = None
     ) -> None:
         self._outputs = outputs
         self._run = run
         self._command = command
-        self._what = what
+        self._why = why
         self.pulse = pulse
 
     def beat(self) -> None:
@@ -70,7 +72,7 @@ class Heard:
 
     def save(self, value: Any) -> Awaitable[None]:  # noqa: ARG002 -- nothing is saved, whatever it is
         """See `Call.save`."""
-        raise CannotSave(self._run, self._command.step, f"{self._what} saves nothing while it works")
+        raise CannotSave(self._run, self._command.step, self._why)
 
 
 class Progress(Heard):
@@ -175,10 +177,14 @@ class Backing:
     async def of(self, hosted: Hosted, run: str, command: RunStep) -> Heard:
         """Behind an attempt of a step. Raises NotStored when what was saved cannot be read."""
         step = command.step
-        if hosted.steps[step].spec.kind == "transactional":
-            return Heard(self.outputs, run, command, "a transactional step")
+        spec = hosted.steps[step].spec
+        if spec.kind == "transactional":
+            return Heard(self.outputs, run, command, "a transactional step saves nothing while it works")
+        saves = step in hosted.definition.code.saves
+        if not saves and not spec.process:
+            return Heard(self.outputs, run, command, UNSAID, self._pulse(hosted, command))
         saved = None
-        if step in hosted.definition.code.saves:
+        if saves:
             reading = Reading(lambda mover: mover.saves.read(hosted, run, command.visit, step), run)
             saved = await self.writer.ask(reading, must=True)
         return Progress(self, hosted, run, command, saved=saved, pulse=self._pulse(hosted, command))
@@ -186,11 +192,11 @@ class Backing:
     def of_item(self, hosted: Hosted, run: str, command: RunStep) -> Heard:
         """Behind an attempt for one of many items."""
         pulse = self._pulse(hosted, command)
-        return Heard(self.outputs, run, command, "a step that is done for each of many items", pulse)
+        return Heard(self.outputs, run, command, _OF_ITEMS, pulse)
 
     def of_undo(self, run: str, command: Undo) -> Heard:
         """Behind an attempt of an undo."""
-        return Heard(self.outputs, run, command, "an undo")
+        return Heard(self.outputs, run, command, "an undo saves nothing while it works")
 
     def _pulse(self, hosted: Hosted, command: RunStep) -> Pulse | None:
         heartbeat = hosted.steps[command.step].spec.heartbeat

@@ -1,6 +1,6 @@
 """Performs steps and undos: attempts them, times them out, cancels them, and tells the run what came of it.
 
-Async steps are tasks on the runner's loop; sync ones run in a bounded pool of threads; transactional ones in the
+Async steps run on the runner's loop; sync ones run in a bounded pool of threads; transactional ones in the
 writer's commit. Of one visit, at most one attempt runs here at a time, and its undo never beside it: a thread that
 outlives its timeout is waited for before anything else is tried for that visit.
 """
@@ -34,12 +34,13 @@ from statemachine.runner.attempts import (
     undoing,
 )
 from statemachine.runner.caching import Looking, Results
+from statemachine.runner.carrying import Carrier
 from statemachine.runner.clock import Clock
 from statemachine.runner.failing import failed
 from statemachine.runner.holds import HeldBack, Holds, Kept
 from statemachine.runner.hosted import Hosted, Work
 from statemachine.runner.items import Items
-from statemachine.runner.line import Lines
+from statemachine.runner.line import Line, Lines
 from statemachine.runner.logs import fields
 from statemachine.runner.observing import Guarded
 from statemachine.runner.outcomes import outcome_of
@@ -84,6 +85,7 @@ class Steps:
         self._observer = observer
         self._performing = Performing(clock, threads)
         self._backing = Backing(writer, clock, outputs)
+        self._carrier = Carrier(clock)
         self.kept = Kept(holds)
         self._running: dict[tuple[str, int], Attempt] = {}
         self._waiting: list[Callable[[], None]] | None = None
@@ -125,21 +127,26 @@ class Steps:
             return
         if self.kept.keep(hosted.definition, snapshot.run, command.visit, command.step):
             return
+        step = hosted.steps[command.step]
         line = self._lines.of(hosted.definition.name)
         work: Attempting = partial(self._forward, hosted, snapshot, command)
         lane = line.lane(command.step)
-        if hosted.steps[command.step].spec.each is not None:
+        if step.spec.each is not None:
             work = partial(self._items.forward, hosted, snapshot, command, lane)
         elif lane is not None:
             work = partial(in_turn, lane, work)
-        if hosted.steps[command.step].looks:
+        if step.looks:
             work = partial(Looking(self._results, hosted, snapshot, command).before, work, self._tell)
         line.join()
-        attempt = Attempt(command.attempt, undo=False, priority=snapshot.priority, line=line)
+        attempt = self._attempt(snapshot.run, command, work, priority=snapshot.priority, line=line)
         writer = self._writer
-        ask = partial(writer.ask, must=True)
-        attempt.place = Place(writer.mover, writer.tell, ask, snapshot.run, command.visit, command.step)
-        self._begin(snapshot.run, command.visit, attempt, work)
+        if lane is not None or not step.brief or writer.mover.noted.has(snapshot.run, command.visit):
+            ask = partial(writer.ask, must=True)
+            attempt.place = Place(writer.mover, writer.tell, ask, snapshot.run, command.visit, command.step)
+        if attempt.place is None and there is None and self._carrier.takes(step):
+            self._carrier.add(step, attempt)
+        else:
+            attempt.start()
 
     def undo(self, hosted: Hosted, snapshot: Snapshot[Any], command: Undo, *, alone: bool = False) -> None:
         """Attempt an undo, once no attempt of that step runs here any more."""
@@ -153,7 +160,7 @@ class Steps:
             return
         each = hosted.steps[command.step].spec.each is not None
         work = partial(self._unwinding.back if each else self._back, hosted, snapshot, command)
-        self._begin(snapshot.run, command.visit, Attempt(command.attempt, undo=True, priority=FIRST), work)
+        self._attempt(snapshot.run, command, work, priority=FIRST).start()
 
     def cancel(self, run: str, command: CancelStep) -> None:
         """Cancel an attempt; the run is told when it has ended."""
@@ -170,20 +177,36 @@ class Steps:
         if attempt is not None:
             await attempt.quiet(patience)
 
-    def _begin(self, run: str, visit: int, attempt: Attempt, work: Attempting) -> None:
+    def _attempt(
+        self, run: str, command: RunStep | Undo, work: Attempting, *, priority: int, line: Line | None = None
+    ) -> Attempt:
+        """An attempt that is to be begun, after one of its visit that runs still."""
+        visit = command.visit
         before = self._running.get((run, visit))
-        begun = work(attempt) if before is None else after_it(before, attempt, work)
-        attempt.task = asyncio.get_running_loop().create_task(begun)
-        self._running[(run, visit)] = attempt
-        attempt.task.add_done_callback(lambda _: self._ended(run, visit, attempt))
+        if before is not None:
+            work = partial(after_it, before, work)
+        attempt = self._running[run, visit] = Attempt(
+            command.attempt,
+            isinstance(command, Undo),
+            run,
+            visit,
+            work,
+            self._ended,
+            priority=priority,
+            line=line,
+        )
+        return attempt
 
-    def _ended(self, run: str, visit: int, attempt: Attempt) -> None:
+    def _ended(self, attempt: Attempt) -> None:
         attempt.begin()
-        if self._running.get((run, visit)) is attempt:
-            del self._running[(run, visit)]
+        key = attempt.run, attempt.visit
+        if self._running.get(key) is attempt:
+            del self._running[key]
+        if attempt.carried:
+            return
         if attempt.task.cancelled():
             if not self._performing.closing and not attempt.told and attempt.stopped:
-                self._writer.tell(Telling(run, Stopped(visit)))
+                self._writer.tell(Telling(attempt.run, Stopped(attempt.visit)))
         elif (error := attempt.task.exception()) is not None:
             log.error("An attempt ended in an error of the runner", exc_info=error)
 
@@ -212,7 +235,7 @@ class Steps:
     async def _forward(self, hosted: Hosted, snapshot: Snapshot[Any], command: RunStep, attempt: Attempt) -> None:
         hosted_step = hosted.steps[command.step]
         step, work = hosted_step.spec, hosted_step.work
-        pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
+        pending = snapshot.awaited(command.visit)
         base = pending.base if pending.moved else snapshot.data
         told: Succeeded | Failed
         try:
@@ -222,11 +245,12 @@ class Steps:
         except NotStored as error:
             self._tell(attempt, snapshot.run, failed(hosted, snapshot.run, command, error, 0.0, effect=False))
             return
-        await self._performing.room(step, work, attempt)
+        if not work.later:
+            await self._performing.room(step, work, attempt)
         if self._put_back(hosted, snapshot.run, command.visit, step.name, attempt):
             self._performing.leave_room(step, work)
             return
-        if not await self._out_of_line(step, work, attempt):
+        if attempt.place is not None and not await self._out_of_line(attempt.place, step, work):
             return
         attempt.begin()
         attempt.pulse, attempt.kill = behind.pulse, behind.kill if step.process else None
@@ -247,11 +271,10 @@ class Steps:
         self._tell(attempt, snapshot.run, told)
         await self._performing.thread_over(attempt, snapshot.run, command.visit)
 
-    async def _out_of_line(self, step: StepSpec, work: Work, attempt: Attempt) -> bool:
+    async def _out_of_line(self, place: Place, step: StepSpec, work: Work) -> bool:
         """Have it known, if it was noted that it waits, that it begins. False: that cannot be, for the runner ends."""
         try:
-            if attempt.place is not None:
-                await attempt.place.leave()
+            await place.leave()
         except (JournalError, RunnerClosed):
             self._performing.leave_room(step, work)
             return False

@@ -22,8 +22,13 @@ from statemachine.inputs import Begin, Input, Received, Succeeded
 from statemachine.snapshot import Done, Failure, Incident, Occurrence, Pending, Snapshot, Timer
 from statemachine.spreading import results_kind
 
+UNSAID = "it did not say what it saves; annotate its call with the type, as in `call: Call[Epoch]`"
+"""Why a step cannot save."""
 UNSTORABLE = (TypeError, ValueError, OverflowError, msgspec.MsgspecError)
 """What encoding a value and decoding it again may raise."""
+
+
+_NOT_REFUSED = msgspec.Raw(b"null")
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,8 +155,7 @@ class Stored:
     def saved(self, run: str, step: str, value: Any) -> bytes:
         """What a step saves as bytes. Raises CannotSave, NotStored, TooLarge."""
         if step not in self.definition.code.saves:
-            reason = "it did not say what it saves; annotate its call with the type, as in `call: Call[Epoch]`"
-            raise CannotSave(run, step, reason)
+            raise CannotSave(run, step, UNSAID)
         what, kind = f"what {step} saves", self.definition.code.saves[step]
         try:
             raw = self.codec.encode(value)
@@ -167,9 +171,7 @@ class Stored:
         """An input as bytes, for the journal. What came of many items stands there already."""
         if isinstance(told, Succeeded) and told.items is not None:
             told = msgspec.structs.replace(told, result=None)
-        return self.codec.encode(
-            Told(told, msgspec.Raw(self.codec.encode(refused)) if refused else msgspec.Raw(b"null"))
-        )
+        return self.codec.encode(Told(told, msgspec.Raw(self.codec.encode(refused)) if refused else _NOT_REFUSED))
 
     def retold(self, raw: bytes) -> tuple[Input, msgspec.Raw]:
         """An input again, typed, and why its handling was refused (JSON; null when it was not)."""
