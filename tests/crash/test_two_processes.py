@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,15 @@ def until_worked(run: Run[Ticket], times: int = 1) -> None:
             if run.data.worked >= times:
                 return
         time.sleep(0.01)
+
+
+def suspend(process: subprocess.Popen[str], file: Path) -> None:
+    """SIGSTOP, and not amid a commit: the lock of the file would stay with it for as long as it is suspended."""
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        connection.execute("ROLLBACK")
 
 
 def test_a_second_runner_is_refused(tmp_path: Path) -> None:
@@ -128,7 +139,7 @@ def test_a_suspended_owner_is_replaced_and_fenced(tmp_path: Path) -> None:
         expect(owner, "owner")
         run = client.start(TicketLife, Ticket("a"), id="t-1")
         client.verdict(run.send(Work()), timeout=10)
-        owner.send_signal(signal.SIGSTOP)
+        suspend(owner, file)
         expect(standby, "owner")
         owner.send_signal(signal.SIGCONT)
         until_worked(run)
