@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from statemachine.definition import Definition
+from collections.abc import Iterator
+
+from statemachine.definition import Definition, StepSpec
 
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
@@ -34,3 +36,17 @@ def span(seconds: float) -> str:
             number = int(seconds // size)
             return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
     return f"{seconds:g} seconds"
+
+
+def manner(step: StepSpec) -> Iterator[str]:
+    """How a step is done, where that is not once, in the runner's own process, until its time is over."""
+    if step.each is not None:
+        items = step.each.rpartition(".")[2].replace("<lambda>", "its items")
+        collected = ", failures collected" if step.failures == "collect" else ""
+        yield f"for each of {items}, {step.limit} at once{collected}"
+    if step.process:
+        yield "in a process of its own"
+    if step.heartbeat is not None:
+        yield f"fails when silent for {span(step.heartbeat)}"
+    if step.cache is not None:
+        yield f"takes results of the last {span(step.cache.age)}"

@@ -15,6 +15,7 @@ from statemachine.checking.case import Case
 from statemachine.checking.explore import MOST_WORK
 from statemachine.checking.report import Explored, Finding, Report, StepLine
 from statemachine.definition import Definition, StepSpec, Waiver
+from statemachine.wording import manner
 
 CODES = {
     "ambiguous": "one event enables two transitions, and only the order of writing decides",
@@ -99,7 +100,8 @@ def _unused(waiver: Waiver) -> Finding:
 
 def _line(step: StepSpec) -> StepLine:
     undo = "pivot" if step.pivot else "undo" if step.undo else "" if step.effect else "no effect"
-    return StepLine(step.name, step.state, _KINDS[step.kind], step.retry.attempts, step.timeout, step.overall, undo)
+    kind, attempts = _KINDS[step.kind], step.retry.attempts
+    return StepLine(step.name, step.state, kind, attempts, step.timeout, step.overall, undo, tuple(manner(step)))
 
 
 __all__ = ["CODES", "Defined", "Explored", "Finding", "Report", "StepLine", "check"]

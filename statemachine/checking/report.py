@@ -55,6 +55,8 @@ class StepLine(msgspec.Struct, frozen=True):
     overall: float | None
     undo: str
     """"undo", "pivot", "no effect" or nothing."""
+    manner: tuple[str, ...] = ()
+    """For each of many items, in a process of its own, with a heartbeat or a cache: a phrase for each."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +143,7 @@ def _table(steps: tuple[StepLine, ...]) -> Iterator[str]:
             str(line.attempts),
             span(line.timeout),
             "" if line.overall is None else span(line.overall),
-            line.undo,
+            ", ".join(said for said in (line.undo, *line.manner) if said),
         )
         for line in steps
     ]

@@ -10,7 +10,7 @@ import attrs
 
 from statemachine.definition import Definition, StateSpec, StepSpec, TransitionSpec
 from statemachine.diagrams.trace import Trace
-from statemachine.wording import Wording, span
+from statemachine.wording import Wording, manner, span
 
 ArrowKind = Literal["event", "work", "error", "timer", "eventless", "undo"]
 WIDTH = 30
@@ -118,8 +118,7 @@ def _lines(spec: StateSpec, step: StepSpec | None, trace: Trace | None) -> Itera
     if step is not None:
         tries = f", {step.retry.attempts} attempts" if step.retry.attempts > 1 else ""
         yield f"{step.name} ({span(step.timeout)}{tries})"
-        if step.each is not None:
-            yield f"for each of {step.each.rpartition('.')[2].replace('<lambda>', 'its items')}, {step.limit} at once"
+        yield from manner(step)
         if step.pivot:
             yield "pivot: nothing is undone after it"
         if trace is not None and step.name in trace.pending:
