@@ -13,14 +13,13 @@ from typing import Any, overload
 import attrs
 import msgspec
 
-from persistence import CachedRecord, Change, FanRecord, GivenRecord, ItemRecord, Journal
+from persistence import FanRecord, GivenRecord, ItemRecord, Journal
 from statemachine.collected import ItemOutcome
 from statemachine.definition import StepSpec
-from statemachine.errors import RunHeld
 from statemachine.inputs import Input, Succeeded, Taken
 from statemachine.runner.hosted import Hosted
-from statemachine.runner.mover import Mover, Plan
-from statemachine.snapshot import Failure, Snapshot
+from statemachine.runner.stored import UNSTORABLE
+from statemachine.snapshot import Done, Failure, Pending, Snapshot
 
 PAGE = 256
 """Items written and read at once."""
@@ -54,6 +53,11 @@ class TakenItem(msgspec.Struct, frozen=True):
 
     taken: Taken
     result: msgspec.Raw
+
+
+def result_of(item: ItemRecord) -> bytes:
+    """The result of one that is settled."""
+    return item.body if item.state == DONE else bytes(msgspec.json.decode(item.body, type=TakenItem).result)
 
 
 class Incomplete(LookupError):
@@ -103,8 +107,7 @@ class Results(Sequence[Any]):
         item = self._page[place]
         if item.state not in SETTLED:
             return ItemOutcome[Any](failure=self._decode(item.body, Failure))
-        body = item.body if item.state == DONE else msgspec.json.decode(item.body, type=TakenItem).result
-        result = self._decode(bytes(body), self._kind)
+        result = self._decode(result_of(item), self._kind)
         return ItemOutcome[Any](result=result) if self._collect else result
 
 
@@ -230,35 +233,30 @@ def to_undo(journal: Journal, fan: FanRecord, left: Container[int]) -> tuple[lis
     return numbers, back
 
 
-@attrs.frozen(eq=False, kw_only=True)
-class Noting:
-    """Record what came of items, or which there are. Answers whether the run waits for more of that visit now.
-
-    `cached` is kept for other runs only while the run waits for that visit.
-    """
-
-    run: str
-    visit: int
-    fans: tuple[FanRecord, ...] = ()
-    given: tuple[GivenRecord, ...] = ()
-    items: tuple[ItemRecord, ...] = ()
-    cached: tuple[CachedRecord, ...] = ()
-
-    def plan(self, mover: Mover, plan: Plan, /) -> None:
-        """See `Request.plan`."""
+def misfit(journal: Journal, hosted: Hosted, snapshot: Snapshot[Any]) -> str:
+    """Why this definition cannot go on with the items of a run, as they were stored; empty when it can."""
+    works: tuple[Pending | Done, ...] = (*snapshot.pending, *snapshot.undo)
+    for work in works:
+        fan = journal.fan(snapshot.run, work.visit) if work.each else None
+        if fan is None:
+            continue
         try:
-            loaded = mover.find(self.run)
-        except RunHeld:
-            loaded = None
-        awaited = loaded is not None and any(one.visit == self.visit for one in loaded.snapshot.pending)
-        cached = self.cached if awaited else ()
-        plan.changes.append(Change(fans=self.fans, given=self.given, items=self.items, cached=cached))
-        plan.answer = loaded is not None and wants(loaded.snapshot, self.visit)
+            _read_all(journal, hosted, fan, results=isinstance(work, Pending))
+        except (*UNSTORABLE, Incomplete) as error:
+            said = f"the items of step {work.step} do not fit this version of it: {error}"
+            return f"{hosted.definition.name} has changed: {said}"
+    return ""
 
 
-def wants(snapshot: Snapshot[Any], visit: int) -> bool:
-    """Whether a run waits for a visit's step, or for its undo, and is not paused."""
-    undoing = snapshot.undoing
-    return not snapshot.paused and (
-        any(pending.visit == visit for pending in snapshot.pending) or (undoing is not None and undoing.visit == visit)
-    )
+def _read_all(journal: Journal, hosted: Hosted, fan: FanRecord, *, results: bool) -> None:
+    pages = Pages(hosted, fan)
+    for number in range(0, fan.total, PAGE):
+        pages.read(journal, number)
+    if not results or hosted.steps[fan.step].spec.into is None:
+        return
+    kind, after = hosted.definition.code.results[fan.step], -1
+    while page := journal.items(fan.run, fan.visit, after=after, limit=PAGE):
+        for item in page:
+            if item.state in SETTLED:
+                hosted.stored.codec.decode(result_of(item), kind)
+        after = page[-1].number

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from persistence import CachedRecord, FanRecord, ItemRecord
+from persistence import CachedRecord, FanRecord, ItemRecord, JournalError
 from statemachine.calls import Call
 from statemachine.commands import RunStep, item_key
 from statemachine.errors import RunnerClosed
@@ -28,8 +28,9 @@ from statemachine.runner.attempts import Attempt, Attempting, failure_told, in_t
 from statemachine.runner.caching import taken
 from statemachine.runner.clock import from_micros, to_micros
 from statemachine.runner.failing import failed
-from statemachine.runner.fans import Marks, Noting, Pages, Results
+from statemachine.runner.fans import Marks, Pages, Results
 from statemachine.runner.hosted import Hosted
+from statemachine.runner.noting import Noting, item_of, wants
 from statemachine.runner.requests import Reading
 from statemachine.runner.shelves import Keep
 from statemachine.runner.suspects import SUSPECT
@@ -104,6 +105,8 @@ class Pass:
         self._pages = Pages(job.hosted, fan)
         self._running: dict[int, Attempt] = {}
         self._failed: tuple[ItemRecord, Failed] | None = None
+        self._broken: Failed | None = None
+        """An error of the runner's own, or of what is stored: a person has to see to it."""
         self._last: Failure | None = None
         self._wanted = True
         """Whether the run waited for more when an outcome was recorded last."""
@@ -186,7 +189,7 @@ class Pass:
         if self._failed is not None or self.closing or self._tools.held(self._job.hosted, self._step.name):
             return False
         kept = self._tools.writer.mover.kept(self._run)
-        return self._wanted if kept is None else fans.wants(kept.snapshot, self._fan.visit)
+        return self._wanted if kept is None else wants(kept.snapshot, self._fan.visit)
 
     def _next(self) -> int | None:
         """The number of the item to begin next: first those under suspicion, with no other beside them."""
@@ -231,25 +234,20 @@ class Pass:
             self._suspect = None
         if not attempt.task.cancelled() and (error := attempt.task.exception()) is not None:
             self.closing = True
-            if not isinstance(error, RunnerClosed):
+            if isinstance(error, Exception) and not isinstance(error, RunnerClosed | JournalError):
                 log.error("The attempt of an item ended in an error of the runner", exc_info=error)
+                failure = _of_item(number, failure_told(error))
+                self._broken = Failed(self._step.name, self._fan.visit, failure, recorded=False, effect=False)
         self.wake.set()
 
     # One item.
-
-    async def _item(self, number: int) -> Any:
-        there, item = self._pages.kept(number)
-        if not there:
-            ask = self._tools.writer.ask
-            item = await ask(Reading(lambda mover: self._pages.read(mover.journal, number)), must=True)
-        return item
 
     def _command(self, number: int, attempt: Attempt) -> RunStep:
         return RunStep(self._step.name, self._fan.visit, attempt.number, item_key(self._job.command.key, number))
 
     async def _looked_for(self, number: int, work: Attempting, attempt: Attempt) -> None:
         """Take the result that was recorded for such an item before; else make the attempt, whose result is kept."""
-        item, command = await self._item(number), self._command(number, attempt)
+        item, command = await item_of(self._pages, self._tools.writer, number), self._command(number, attempt)
         results = self._tools.results
         try:
             found = await results.find(self._job.hosted, self._run, command, self._base, item)
@@ -266,7 +264,7 @@ class Pass:
             self._leave(number)
 
     async def _one(self, number: int, attempt: Attempt) -> None:
-        item, command = await self._item(number), self._command(number, attempt)
+        item, command = await item_of(self._pages, self._tools.writer, number), self._command(number, attempt)
         await self._tools.room(self._step, self._work, attempt)
         if not self._may_begin():  # it was held, or its run paused, while this waited for its turn
             self._tools.leave_room(self._step, self._work)
@@ -382,6 +380,8 @@ class Pass:
         if self._failed is not None:
             record, outcome = self._failed
             self._tools.tell(self._attempt, self._run, outcome, (record,))
+        elif self._broken is not None:
+            self._tools.tell(self._attempt, self._run, self._broken)
         elif self._settled == self._fan.total:
             read = fans.reader(self._tools.writer.mover.journal, self._run)
             results = Results(self._job.hosted, step, visit, self._fan.total, read) if self._step.into else None

@@ -12,6 +12,7 @@ import msgspec
 
 from persistence import Journal, Sealed
 from statemachine.errors import NotStored
+from statemachine.runner import fans
 from statemachine.runner.hosted import Hosted
 from statemachine.snapshot import Snapshot
 
@@ -63,9 +64,9 @@ class Saves:
             raise NotStored(run, f"what {step} has saved", f"it cannot be read: {error}") from error
 
     def adopted(self, hosted: Hosted, snapshot: Snapshot[Any]) -> tuple[Snapshot[Any] | None, str]:
-        """See `Hosted.adopted`; what the run has saved must fit, too."""
+        """See `Hosted.adopted`; what the run has saved must fit, too, and its items."""
         adopted, misfit = hosted.adopted(snapshot)
-        misfit = misfit or self._misfit(hosted, snapshot)
+        misfit = misfit or self._misfit(hosted, snapshot) or fans.misfit(self._journal, hosted, snapshot)
         return (None, misfit) if misfit else (adopted, "")
 
     def _misfit(self, hosted: Hosted, snapshot: Snapshot[Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from persistence import FanRecord, ItemRecord
+from persistence import FanRecord, ItemRecord, JournalError
 from statemachine.calls import Call
 from statemachine.commands import Undo, item_key
 from statemachine.definition import UndoSpec
@@ -21,9 +21,10 @@ from statemachine.inputs import UndoFailed, Undone
 from statemachine.runner import fans
 from statemachine.runner.attempts import Attempt, failure_told
 from statemachine.runner.clock import to_micros
-from statemachine.runner.fans import Marks, Noting, Pages
+from statemachine.runner.fans import Marks, Pages
 from statemachine.runner.hosted import Hosted, Work
 from statemachine.runner.logs import fields
+from statemachine.runner.noting import Noting, item_of
 from statemachine.runner.requests import Reading
 from statemachine.runner.tools import Job, Tools
 from statemachine.snapshot import Failure, Snapshot
@@ -52,8 +53,12 @@ class Unwinding:
             there = fan
             found = await ask(Reading(lambda mover: fans.to_undo(mover.journal, there, left)), must=True)
             await _Unwound(self._tools, job, fan, *found).run(job.step.undo, job.step.spec.undo)
-        except RunnerClosed:
+        except (RunnerClosed, JournalError):
             return
+        except Exception as error:
+            log.exception("The undo of items ended in an error of the runner")
+            told = UndoFailed(visit, failure_told(error), final=True, attempt=command.attempt)
+            self._tools.tell(attempt, run, told)
 
 
 class _Unwound:
@@ -73,7 +78,7 @@ class _Unwound:
     async def run(self, work: Work, undo: UndoSpec) -> None:
         visit = self._fan.visit
         while self._numbers:
-            item = await self._item(self._numbers[-1])
+            item = await item_of(self._pages, self._tools.writer, self._numbers[-1])
             step = self._job.step.spec
             await self._tools.room(step, work, self._job.attempt)
             if self._tools.put_back(self._job.hosted, self._run, visit, "", self._job.attempt):
@@ -96,13 +101,6 @@ class _Unwound:
         """How often the undo of an item was attempted before, since a person has looked at it."""
         there = self._marks.open.get(number)
         return 0 if there is None or self._job.command.attempt == 1 else there.attempts
-
-    async def _item(self, number: int) -> Any:
-        there, item = self._pages.kept(number)
-        if not there:
-            reading = Reading(lambda mover: self._pages.read(mover.journal, number))
-            item = await self._tools.writer.ask(reading, must=True)
-        return item
 
     async def _undo(self, number: int, item: Any, work: Work, undo: UndoSpec) -> Exception | None:
         """What the undo of an item raised."""

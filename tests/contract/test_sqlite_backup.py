@@ -164,7 +164,7 @@ elif place == "named":
     backup._sync = lambda path: die() if path.is_dir() and os.path.exists(sys.argv[2]) else None
 else:
     setattr(SQLiteJournal, place, die)
-restore(sys.argv[1], sys.argv[2], Change(holds=(HoldRecord(workflow="", at=5, reason="why"),)))
+restore(sys.argv[1], sys.argv[2], lambda _: Change(holds=(HoldRecord(workflow="", at=5, reason="why"),)))
 """
 
 
@@ -183,7 +183,7 @@ def test_a_restore_that_is_killed_makes_all_of_it_or_nothing(
     assert to.exists() == (place == "named")
     assert copy.read_bytes() == whole
     if place != "named":
-        restore(copy, to, Change(holds=(HoldRecord(workflow="", at=5, reason="why"),)))
+        restore(copy, to, lambda _: Change(holds=(HoldRecord(workflow="", at=5, reason="why"),)))
     with closing(SQLiteJournal(to)) as again:
         assert again.count(Query()) == 20
         assert [hold.workflow for hold in again.holds()] == [""]
