@@ -192,7 +192,7 @@ class Chart:
         plan = self._plans.get(key)
         if plan is None:
             plan, lasting = self._plan(arcs, leaves, history)
-            if lasting and arcs[0].order >= 0:
+            if lasting and (arcs[0].order >= 0 or arcs[0] is self.initial):
                 remember(self._plans, key, plan)
         return plan
 

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from persistence.errors import Closed, Damaged
 from persistence.sqlite.trouble import Translated
 
 Connect = Callable[[str], sqlite3.Connection]
+T = TypeVar("T")
 Synchronous = Literal["FULL", "NORMAL", "EXTRA"]
 
 
@@ -108,10 +109,25 @@ class Pool:
                 # One that met an error may hold a lock or a half-read statement; a new one costs less than finding out.
                 self._drop(connection)
                 raise
-            if self._closed:
+            self._give_back(connection)
+
+    def ask(self, question: Callable[..., T], *arguments: Any) -> T:
+        """One question, as `connection` would have it asked, at a third of the cost: each start asks one."""
+        with Translated(self._opener.path):
+            connection = self._take()
+            try:
+                answer = question(connection, *arguments)
+            except BaseException:
                 self._drop(connection)
-            else:
-                self._idle.append(connection)
+                raise
+            self._give_back(connection)
+            return answer
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if self._closed:
+            self._drop(connection)
+        else:
+            self._idle.append(connection)
 
     def _take(self) -> sqlite3.Connection:
         if self._closed:

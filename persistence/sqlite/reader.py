@@ -43,8 +43,8 @@ class Reader:
 
     def run(self, run: str) -> RunRecord | None:
         """See `Journal.run`."""
-        with self._reading() as connection:
-            return reading.run(connection, run)
+        self._birth.check()
+        return self._readers.ask(reading.run, run)
 
     def runs(self, query: Query) -> list[RunRecord]:
         """See `Journal.runs`."""
@@ -68,8 +68,8 @@ class Reader:
 
     def seen(self, run: str, id: str) -> SeenRecord | None:
         """See `Journal.seen`."""
-        with self._reading() as connection:
-            return reading.seen(connection, run, id)
+        self._birth.check()
+        return self._readers.ask(reading.seen, run, id)
 
     def due(self, before: int, limit: int) -> list[tuple[int, str]]:
         """See `Journal.due`."""

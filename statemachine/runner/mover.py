@@ -82,7 +82,7 @@ class Plan(msgspec.Struct, eq=False):
     """A run whose work that was held back is to be asked for again."""
 
 
-class Reply(msgspec.Struct, frozen=True, eq=False):
+class Reply(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What became of a request: an answer or an error, and the transitions made; or it must be asked again.
 
     `Stale` as the error: its run was not where it was read; asked again, it is read anew.
@@ -372,7 +372,7 @@ class Mover:
         record = record_of(before, hosted, snapshot, hosted.stored.freeze(snapshot, loaded.snapshot))
         entry = entry_of(record, told, loaded.snapshot, hosted.stored.told(told, refused), asked)
         known = loaded.snapshot.serial
-        opened = [incident for incident in snapshot.incidents if incident.number > known] if snapshot.incidents else []
+        opened = [incident for incident in snapshot.incidents if incident.number > known] if snapshot.incidents else ()
         change = Change(
             run=record,
             expected=before.seq,
