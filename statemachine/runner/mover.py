@@ -190,14 +190,18 @@ class Mover:
             raise
 
     def _found(self, plan: Plan, change: Change | Work, unknown: CommitUnknown) -> Exception | None:
-        """None if a change of a commit that failed is there all the same: its run's number tells.
+        """None if a change of a commit that failed is there all the same: its run's number tells, or its first items.
 
-        One without a run of its own (an answer) is taken as not there, for it may be made twice.
+        One without either (an answer) is taken as not there, for it may be made twice.
         """
         made = change if isinstance(change, Change) else plan.made
         if made is not None and made.run is not None:
             there = self.journal.run(made.run.run)
             if there is not None and there.seq >= made.run.seq:
+                return None
+        if made is not None and made.given:
+            first = made.given[0]
+            if self.journal.given(first.run, first.visit, first.first) is not None:
                 return None
         error = Unwritable(f"{unknown} It did not happen.")
         error.__cause__ = unknown

@@ -33,7 +33,7 @@ PROMISES = {
     judge.LOST: "acknowledged starts, events and messages",
     judge.AGAIN: "recorded outcomes, whose step or undo must not run again",
     judge.TOO_OFTEN: "keys, executed no more often than the journal began them",
-    judge.ONCE: "keys of a step at most once, executed once, and again only when a person who asked the receiver wanted it",
+    judge.ONCE: "keys of a step at most once, executed once, and again only on the word of one who asked the receiver",
     judge.TRANSACTIONAL: "transactional steps and undos, done exactly once",
     judge.RECEIVED: "effects at a receiver that deduplicates by key, exactly the undisturbed ones",
     judge.ENDED: "runs, ended as undisturbed",

@@ -96,17 +96,17 @@ def test_only_a_person_may_have_what_is_at_most_once_executed_again(played: Path
     """It was lost between its line in the ledger and its effect: once on a person's word, and no more often."""
     kept = Judge(Errand(World(played))).kept(played)
     lost, word = Lost("notify", 9, 1), Resolve(1, "retry")
-    ledger = 2 * [("once", kept["r"].key(9, "notify"))]
+    executed: tuple[str, ...] = ("once", kept["r"].key(9, "notify"))
 
-    def found(*told: Lost | Resolve, lines: list[tuple[str, ...]] = ledger) -> bool:
+    def found(*told: Lost | Resolve, times: int = 2) -> bool:
         there = {"r": attrs.evolve(kept["r"], told=[*kept["r"].told, *told])}
-        return judge.ONCE in {fault.promise for fault in judge.executed_too_often(there, lines, ())}
+        return judge.ONCE in {fault.promise for fault in judge.executed_too_often(there, times * [executed], ())}
 
     assert found()
     assert found(lost)
     assert found(lost, Resolve(1, "done"))
     assert not found(lost, word)
-    assert found(lost, word, lines=[*ledger, *ledger])
+    assert found(lost, word, times=3)
 
 
 def test_another_end_and_another_effect_are_found(played: Path) -> None:
