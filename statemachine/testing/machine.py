@@ -118,6 +118,12 @@ class WorkflowMachine(RuleBasedStateMachine):
         first = data.draw(self._drawn(code.data), "the data")
         self._pool = [data.draw(self._drawn(kind), "an event for its end") for kind in code.events.values()]
         self.play.begin(first)
+        # All goes well so far; otherwise few would come far, where each act may as well be a failure, a death, the end.
+        far = data.draw(
+            st.integers(0, len(self.play.steps) + len(self._pool)), "how far it is when others begin to act"
+        )
+        while far and not self.play.over and self._goes_on(data):
+            far -= 1
 
     @precondition(lambda self: self.play.definition.events and not self.play.over)
     @rule(data=st.data(), eager=st.integers(0, 4), queued=st.booleans())
@@ -126,6 +132,18 @@ class WorkflowMachine(RuleBasedStateMachine):
         names = play.accepted if eager and play.accepted else play.definition.events
         kind = play.definition.code.events[data.draw(st.sampled_from(names))]
         play.send(data.draw(self._drawn(kind)), queued=queued)
+
+    def _goes_on(self, data: st.DataObject) -> bool:
+        play = self.play
+        if play.running:
+            play.succeed(data.draw(st.sampled_from(play.running)))
+        elif play.undoing:
+            play.undo()
+        elif play.accepted and not play.snapshot.paused:
+            play.send(data.draw(self._drawn(play.definition.code.events[data.draw(st.sampled_from(play.accepted))])))
+        else:
+            return False
+        return True
 
     @precondition(lambda self: self.play.running)
     @rule(data=st.data())
@@ -197,8 +215,10 @@ class WorkflowMachine(RuleBasedStateMachine):
     @rule(verb=st.sampled_from(["retry", "skip", "done"]))
     def _somebody_decides(self, verb: Any) -> None:
         incident = self.play.incidents[0]
-        if incident.kind == "conflict":
-            verb = "done" if verb == "retry" else verb
+        if verb == "retry" and not self.play.may_repeat(incident):
+            verb = "done"
+        elif incident.kind == "conflict":
+            pass
         elif incident.kind in {"handler", "result"}:
             verb = "retry"
         elif incident.kind != "undo" and verb == "skip" and self.play.was_done(incident):

@@ -323,7 +323,7 @@ class Play(Watched):
         elif self.undoing:
             self.undo()
         elif self.incidents:
-            self.resolve("done" if self.incidents[0].kind == "conflict" else "retry")
+            self.resolve("retry" if self.may_repeat(self.incidents[0]) else "done")
         elif self.running:
             self.succeed(self.running[0])
         elif self.snapshot.timers:

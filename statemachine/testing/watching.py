@@ -140,7 +140,15 @@ class Watched:
 
     def was_done(self, incident: Incident) -> bool:
         """Whether the step of an incident was called, so that nobody may say that it had no effect."""
-        return self._account.key(incident.visit) in self._performer.touched
+        step = self.steps.get(incident.step or "")
+        rolled_back = step is not None and step.kind == "transactional"
+        return not rolled_back and self._account.key(incident.visit) in self._performer.touched
+
+    def may_repeat(self, incident: Incident) -> bool:
+        """Whether somebody who has asked the receiver may have the step run again: not what is at most once and was."""
+        step = self.steps.get(incident.step or "")
+        once = step is not None and step.kind == "at-most-once" and incident.kind != "undo"
+        return incident.kind != "conflict" and not (once and self.was_done(incident))
 
     def close(self) -> None:
         """Give up what it holds."""

@@ -90,12 +90,16 @@ class Desk(WorkflowMachine):
     @invariant()
     def what_is_booked_was_paid(self) -> None:
         booked = [] if self.books is None else [amount for _, amount, _ in ledger(self.books)]
-        assert booked == (list(self.bank.payments.values()) if self.snapshot.states == ("paid",) else [])
+        skipped = any(act.arguments == ("skip",) for act in self.play.script)  # a person's word, against the books
+        if self.snapshot.states != ("paid",):
+            assert booked == []
+        elif booked or not skipped:
+            assert booked == list(self.bank.payments.values())
 
 
 TestDesk = Desk.TestCase
 TestDesk.settings = settings(
-    max_examples=60,
+    max_examples=300,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
