@@ -156,6 +156,17 @@ class WorkflowMachine(RuleBasedStateMachine):
         step = data.draw(st.sampled_from(self.play.running))
         self.play.fail(step, effect, final=final and bool(self.play.steps[step].retry.never))
 
+    @precondition(lambda self: self.play.running)
+    @rule(data=st.data())
+    def _an_answer_is_lost_and_the_step_tried_again(self, data: st.DataObject) -> None:
+        play = self.play
+        step = data.draw(st.sampled_from(play.running))
+        play.fail(step, "after")
+        if step not in play.running and play.can_elapse:
+            play.elapse()
+        if step in play.running:
+            play.succeed(step)
+
     @precondition(lambda self: self._may_decline())
     @rule(data=st.data())
     def _a_step_declares_an_error(self, data: st.DataObject) -> None:

@@ -75,7 +75,10 @@ class Performer:
 
     def begin(self, snapshot: Snapshot[Any], command: RunStep) -> None:
         """Note what an attempt that begins is given: the data as it was when the visit began, at every attempt."""
-        pending = next(pending for pending in snapshot.pending if pending.visit == command.visit)
+        pending = next((pending for pending in snapshot.pending if pending.visit == command.visit), None)
+        if pending is None:  # a deferred event, taken in the same transition, has left it again
+            self._bases.setdefault(command.visit, snapshot.data)
+            return
         base = pending.base if pending.moved else snapshot.data
         assert self._bases.setdefault(command.visit, base) == base, f"{command} is given other data than before"
 

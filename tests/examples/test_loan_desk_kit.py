@@ -64,7 +64,10 @@ class KeyedBank(Bank):
 class Desk(WorkflowMachine):
     """Any path of one loan."""
 
-    draws = {Application: st.sampled_from([SMALL, LARGE])}  # noqa: RUF012 - declared as ClassVar by its base
+    draws = {  # noqa: RUF012 - declared as ClassVar by its base
+        Application: st.sampled_from([SMALL, LARGE]),
+        str: st.sampled_from(["Ada", "Grace", "Edsger"]),  # few clerks, so that one comes twice
+    }
 
     def make(self) -> LoanDesk:
         self.bank = KeyedBank()

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
 from statemachine.testing import WorkflowMachine
-from tests.unit.runner.test_saves import Machine, Training
+from tests.unit.runner.test_saves import Machine, Model, Stop, Training
 from tests.unit.testing import planted
 
 BRIEF = settings(
@@ -112,3 +112,14 @@ def test_a_step_that_saves_is_played() -> None:
     """What it saved is given to its next attempt there, too."""
     _, error = examples(Trainings)
     assert error is None
+
+
+def test_a_step_that_is_left_as_it_begins_is_played() -> None:
+    """What waited while the run was paused leads on in the transition that has its step begun again."""
+    play = Trainings.replay()
+    play.begin(Model())
+    play.pause()
+    play.send(Stop())
+    play.resume()
+    assert play.over
+    play.close()
