@@ -158,7 +158,8 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
             tags: For finding it again with `list`.
             priority: Where its steps wait for their turn, a higher one goes first. What runs is not interrupted.
             connection: The application's own connection to the same database (DB-API, or Django's). The start becomes
-                part of its transaction, and the run begins when that commits.
+                part of its transaction, and the run begins when that commits. Nothing is awaited then, for the
+                transaction may have the file locked.
             actor: Who starts it.
 
         Raises:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from persistence import MessageRecord, Pruned, opened
+from persistence import MessageRecord, Pruned, RunRecord, opened
 from statemachine.errors import AlreadySent, AlreadyStarted, NoSuchRun, NotAnswered, Refused
 from statemachine.inputs import Cancel, Kill, Pause, Resolve, Resume
 from statemachine.runner.body import Body
@@ -52,7 +52,7 @@ class Post:
         codec = hosted.stored.codec
         raw = codec.encode(data)
         name = hosted.definition.name
-        there = await self._body.io(lambda: self._body.journal.run(run))
+        there = await self._found(run, connection)
         if there is not None and (
             self._body.workflows.get(there.workflow) is not hosted
             or (there.input != digest(codec.canonical(data)) and not there.erased)
@@ -83,7 +83,7 @@ class Post:
         if isinstance(event, Plain):
             event_name, raw = event.name, msgspec.json.encode(event.fields)
         else:
-            hosted = await self._hosted(run, event)
+            hosted = await self._hosted(run, event, connection)
             event_name = hosted.event_name(event)
             hosted.stored.event(run, event_name, event)
             raw = hosted.stored.codec.encode(event)
@@ -118,9 +118,19 @@ class Post:
         put = await self._put("", nonce, "command", verb, raw, connection=None, actor=asked.actor, reason=asked.reason)
         await self.answer("", put.number, timeout)
 
-    async def _hosted(self, run: str, event: object) -> Hosted:
+    async def _found(self, run: str, connection: Any) -> RunRecord | None:
+        """The run; with an application's own connection, without a wait.
+
+        Its transaction may have the file locked. What else this loop ran meanwhile could wait for just that lock, and
+        keep the loop from ever coming back here.
+        """
+        if connection is not None:
+            return self._body.journal.run(run)
+        return await self._body.io(lambda: self._body.journal.run(run))
+
+    async def _hosted(self, run: str, event: object, connection: Any) -> Hosted:
         """The run's workflow; where its start is still queued, one that declares the event."""
-        record = await self._body.io(lambda: self._body.journal.run(run))
+        record = await self._found(run, connection)
         workflows = self._body.workflows
         if record is not None:
             return workflows.named(record.workflow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +18,7 @@ from django.db.utils import ConnectionHandler
 from sqlalchemy import event, exc, orm
 
 from persistence import SQLiteJournal, WrongConnection
-from statemachine import NoSuchRun, Runner
+from statemachine import AsyncRunner, NoSuchRun, Runner
 from tests.unit.runner.desk import Confirm, Order, Shop, World, becomes, until
 
 
@@ -206,3 +207,22 @@ def test_outside_an_atomic_block_a_connection_is_refused(runner: Runner, django:
         with pytest.raises(WrongConnection, match=r"transaction\.atomic"):
             runner.start(Shop, Order("book"), id="o-1", connection=given)
     assert runner.health().messages == 0
+
+
+def test_on_the_async_face_nobody_runs_between_a_write_and_its_commit(path: Path, engine: sa.Engine) -> None:
+    """Many requests on one loop: one that another's lock would keep from going on would keep that one, too."""
+
+    async def order(runner: AsyncRunner, number: int) -> None:
+        with orm.Session(engine) as session, session.begin():
+            session.add(Row(id=f"o-{number}"))
+            session.flush()
+            driver = session.connection().connection.driver_connection
+            await runner.start(Shop, Order("book"), id=f"o-{number}", connection=driver)
+            await runner.send(f"o-{number}", Confirm(), id="m-1", connection=driver)
+
+    async def serve() -> None:
+        async with Runner(SQLiteJournal(path, adopt=True), [Shop(World())]) as runner:
+            await asyncio.gather(*(order(runner, number) for number in range(20)))
+
+    asyncio.run(serve())
+    assert rows(path) == sorted(f"o-{number}" for number in range(20))
