@@ -170,8 +170,9 @@ class Mover:
                     self._drafts[request.run] = before
                 plans.append(error)
                 continue
-            if plan.changes and not isinstance(plan.changes[-1], Change):
-                undecided.add(request.run)
+            last = plan.changes[-1] if plan.changes else None
+            if last is not None and (not isinstance(last, Change) or last.erased):
+                undecided.add(request.run)  # what it comes to is read when that is committed
             plans.append(plan)
         return plans
 

@@ -43,6 +43,9 @@ class Noting:
             loaded = mover.find(self.run)
         except RunHeld:
             loaded = None
+        if loaded is not None and loaded.record.erased:  # a thread has outlived it, and what it made is not to be kept
+            plan.answer = False
+            return
         awaited = loaded is not None and any(one.visit == self.visit for one in loaded.snapshot.pending)
         cached = self.cached if awaited else ()
         plan.changes.append(Change(fans=self.fans, given=self.given, items=self.items, cached=cached))
