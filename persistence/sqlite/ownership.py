@@ -20,6 +20,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from persistence.errors import Owned, Unwritable, fenced
 from persistence.sqlite import sql
 from persistence.sqlite.connection import begin
@@ -138,7 +140,8 @@ class Ownership:
         with suppress(OSError):  # a stamp that stays says nothing without the lock
             stamp = self._file.read()
             if stamp is not None and stamp.epoch == epoch:
-                self._file.write(None)
+                # Where a suspended one still has the lock, a stamp that has run out lets others take over again.
+                self._file.write(None if stamp.locked else msgspec.structs.replace(stamp, lease=0.0))
         self._file.unlock(self._holder)
         self._stamp = None
 
@@ -151,7 +154,7 @@ class Ownership:
             stamp = file.read()
             if stamp is None:
                 return None
-            return stamp.owner if stamp.waits(now()) or file.locked() else None
+            return stamp.owner if stamp.waits(now()) or (stamp.locked and file.locked()) else None
 
     def close(self) -> None:
         """Give up the lock, if it is held, and the file."""

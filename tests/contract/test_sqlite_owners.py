@@ -293,6 +293,16 @@ def test_of_two_that_replace_a_suspended_owner_one_wins(
         assert quick.commit(2, [start()]) == [None]
 
 
+def test_who_replaced_a_suspended_owner_leaves_the_file_to_the_next(path: Path, journal: SQLiteJournal) -> None:
+    """The suspended one has the lock all the time, and nobody has to wait for it."""
+    with closing(SQLiteJournal(path)) as suspended, closing(SQLiteJournal(path)) as second:
+        suspended.claim("suspended", 0.0)
+        second.release(second.claim("second", LEASE))
+        assert journal.owner() is None
+        assert journal.claim("third", LEASE) == 3
+        assert journal.owner() == "third"
+
+
 def test_one_object_does_not_claim_twice(journal: SQLiteJournal) -> None:
     """It is told that it owns the journal already."""
     journal.claim("ada", LEASE)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 
 import attrs
 
+from persistence import Fenced, Owned, SQLiteJournal
+from persistence.contract import start as late
 from statemachine import RefusedVerb, Run, Runner
-from tests.reliability.desk import Desk, insist
+from tests.reliability.desk import Desk, insist, until
 from tests.reliability.errand import (
     Ask,
     Confirm,
@@ -184,6 +186,29 @@ def line(desk: Desk) -> None:
             desk.end(run)
 
 
+def suspended(desk: Desk) -> None:
+    """An owner has the lock and lets its lease run out; another takes over, and the first one's late commit is refused.
+
+    Who died after taking over is itself replaced once its own lease has run out.
+    """
+    first = SQLiteJournal(desk.file)
+    epochs: list[int] = []
+
+    def claimed() -> bool:
+        with suppress(Owned):
+            epochs.append(first.claim("suspended", 0.0))
+        return bool(epochs)
+
+    until(claimed, lambda: "its lease does not run out")
+    with closing(first), desk.runner(lease=0.5) as runner:
+        run = desk.start(runner, "r")
+        try:
+            first.commit(epochs[0], [late("late")])
+        except Fenced:
+            desk.send(run, Confirm())
+        desk.end(run)
+
+
 def old_version(desk: Desk) -> None:
     """Runs of a version that is replaced."""
     with desk.runner([Memo()]) as runner:
@@ -229,6 +254,7 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("takeover of a step that died three times", one(sending(Confirm())), 3 * (DIED,)),
         Scenario("takeover of an undo that died twice", one(sending(Reject())), 2 * (UNDO_DIED,)),
         Scenario("takeover of an undo that died three times", one(sending(Reject())), 3 * (UNDO_DIED,)),
+        Scenario("takeover from a suspended owner, by its lease", suspended),
         Scenario("deployment of another version", deploy, ((old_version, ""),)),
         Scenario("messages of a client", client),
         Scenario("pruning", pruning, ((to_be_pruned, ""),)),
