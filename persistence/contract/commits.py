@@ -11,6 +11,7 @@ from persistence.records import (
     AnswerRecord,
     AttemptRecord,
     Change,
+    LiveGroup,
     Query,
     SavedRecord,
     SeenRecord,
@@ -171,3 +172,17 @@ class Commits(OpensJournals):
         journal, epoch = self.owned(start())
         (failure,) = journal.commit(epoch, [lambda _: step(seq=7)])
         assert isinstance(failure, Stale)
+
+    def test_columns_that_seldom_change_are_written_when_they_do(self) -> None:
+        """However often they stayed the same before, and also where a hold has written them in between."""
+        journal, epoch = self.owned(start(), step(seq=2), step(seq=3))
+        journal.hold(epoch, LiveGroup(workflow="loan", definition="d1", states=("review",), runs=1), "why")
+        story: list[dict[str, Any]] = [{}, {}, {"incidents": 1}, {"incidents": 1}, {}, {"due": 7}, {"due": 7}, {}]
+        for seq, columns in enumerate(story, 4):
+            assert journal.commit(epoch, [step(seq=seq, **columns)]) == [None]
+            assert journal.run("r") == a_run(seq=seq, **columns)
+        failed, written = journal.commit(epoch, [step(seq=8), step(seq=12, due=9)])
+        assert isinstance(failed, Stale)
+        assert written is None
+        assert journal.commit(epoch, [step(seq=13, due=9), step(seq=14, due=9)]) == [None, None]
+        assert journal.run("r") == a_run(seq=14, due=9)

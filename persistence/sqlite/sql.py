@@ -51,6 +51,13 @@ WHERE id = ? AND run = ? AND seq = ? AND workflow = ? AND status = ? AND over = 
   AND incidents = ? AND paused = ? AND held = ?
 """
 
+# The same where the owner knows by its own last commit what stands in those columns: to ask again for each of them is a
+# quarter of what the statement costs.
+UPDATE_RUN_KNOWN = """
+UPDATE statemachine_run SET version = ?, definition = ?, states = ?, seq = ?, updated = ?, snapshot = ?
+WHERE id = ? AND seq = ?
+"""
+
 UPDATE_RUN_WHOLE = """
 UPDATE statemachine_run
 SET version = ?, definition = ?, status = ?, states = ?, seq = ?, over = ?, busy = ?, due = ?, incidents = ?,

@@ -43,6 +43,8 @@ class Writer:
         """How often something was blanked that the files may still have."""
         self._ids: dict[str, int] = {}
         """Run -> its row. Emptied when anything is rolled back or removed: such a row may then be another run's."""
+        self._columns: dict[str, tuple[Any, ...]] = {}
+        """Run -> what its row has in the columns that seldom change. Emptied likewise, and when runs are held."""
 
     # -------------------------------------------------------------------------------------------------- a transaction
 
@@ -106,6 +108,7 @@ class Writer:
         with Translated(self._name):
             self._begin(epoch)
             try:
+                self._columns.clear()
                 place = (group.workflow, group.definition, states_text(group.states))
                 if reason and not group.states:
                     self._execute(sql.HOLD_UNREADABLE, (reason, *place[:2]))
@@ -125,7 +128,7 @@ class Writer:
             try:
                 counted = [self._execute(statement, (before,)).fetchone()[0] for statement in sql.PRUNED]
                 if not dry:
-                    self._ids.clear()
+                    self._forget()
                     self._execute(sql.REMEMBER, (remember, before))
                     for statement in sql.PRUNE:
                         self._execute(statement, (before,))
@@ -154,7 +157,7 @@ class Writer:
             raise fenced(self._name, epoch, now, owner)
 
     def _roll_back(self) -> None:
-        self._ids.clear()
+        self._forget()
         # FULL, IOERR and NOMEM may have rolled back already (https://www.sqlite.org/lang_transaction.html).
         if self.connection.in_transaction:
             self._execute("ROLLBACK")
@@ -196,7 +199,7 @@ class Writer:
         self._execute("SAVEPOINT statemachine_change")
         failure = self._perform(change)
         if failure is not None:
-            self._ids.clear()
+            self._forget()
             self._execute("ROLLBACK TO statemachine_change")
         self._execute("RELEASE statemachine_change")
         return failure
@@ -264,10 +267,14 @@ class Writer:
         if expected < 0:
             self._insert_run(run, columns)
             return
-        unchanged = (run.status, run.over, run.busy, run.due, run.incidents, run.paused, run.held)
+        seldom = (run.workflow, run.status, run.over, run.busy, run.due, run.incidents, run.paused, run.held)
         written = (run.version, run.definition, states, run.seq, run.updated, run.snapshot)
-        place = (self._id(run.run), run.run, expected)
-        if self._changes(sql.UPDATE_RUN, (*written, *place, run.workflow, *unchanged)):
+        row = self._id(run.run)
+        if self._columns.get(run.run) == seldom and self._changes(sql.UPDATE_RUN_KNOWN, (*written, row, expected)):
+            return
+        place = (row, run.run, expected)
+        self._columns[run.run] = seldom
+        if self._changes(sql.UPDATE_RUN, (*written, *place, *seldom)):
             return
         whole = (*columns, *place, run.workflow)
         if self._changes(sql.UPDATE_RUN_WHOLE, whole):
@@ -293,10 +300,14 @@ class Writer:
         row = self._execute(sql.RUN_ID, (run,)).fetchone()
         return None if row is None else self._know(run, row[0])
 
+    def _forget(self) -> None:
+        self._ids.clear()
+        self._columns.clear()
+
     def _know(self, run: str, row: int | None) -> int | None:
         if row is not None:
             if len(self._ids) >= KNOWN:
-                self._ids.clear()
+                self._forget()
             self._ids[run] = row
         return row
 
