@@ -17,7 +17,7 @@ from statemachine.commands import CancelStep, RunStep, Send, Undo
 from statemachine.errors import NoSuchRun, OpenedBeforeFork, RunHeld, RunnerClosed
 from statemachine.runner.admission import Admission
 from statemachine.runner.caching import Results
-from statemachine.runner.clock import Clock, from_micros
+from statemachine.runner.clock import Clock, from_micros, to_micros
 from statemachine.runner.deadlines import DeadlineWatch
 from statemachine.runner.hosted import Workflows
 from statemachine.runner.inbox import Inbox
@@ -238,6 +238,16 @@ class Body:
             if not isinstance(error, Fenced):
                 log.critical("A part of the runner has failed", exc_info=error)
             self._lost(error)
+
+    def rests(self) -> bool:
+        """Whether nothing runs, nothing waits to be committed or read, and no deadline has passed: for who tests."""
+        due = self.journal.next_due()
+        idle = self.writer.idle and self.steps.idle and not self.journal.inbox(self.inbox.taken, 1)
+        return idle and (due is None or due > to_micros(self.clock.now()))
+
+    def abandon(self) -> None:
+        """End as a killed process does: whatever of it ends from now on is no failure, and nobody hears of it."""
+        self._open = False
 
     # Asking.
 

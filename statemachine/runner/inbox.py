@@ -40,13 +40,17 @@ class Inbox:
         self._poll = poll
         self._woken = asyncio.Event()
         self._taken = 0
-        """Number of the last message that was taken."""
         self._untaken: set[str] = set()
         """Runs a message of which nobody here can take: those behind it wait with it."""
         self._released = released
         self._lock = asyncio.Lock()
         self._left: dict[int, str] = {}
         """Numbers of the messages that wait because a person holds back their run's workflow, with its name."""
+
+    @property
+    def taken(self) -> int:
+        """Number of the last message that was taken."""
+        return self._taken
 
     def wake(self) -> None:
         """There is a message that `Journal.pulse` does not tell of."""

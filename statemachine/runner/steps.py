@@ -106,6 +106,11 @@ class Steps:
         )
         self._items, self._unwinding = Items(tools), Unwinding(tools)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no attempt is under way or held."""
+        return not self._running and self._waiting is None
+
     def hold(self) -> None:
         """Begin nothing until `release`; what is asked for meanwhile waits."""
         self._waiting = self._waiting or []

@@ -106,6 +106,11 @@ class Writer:
         self._ready.set()
         self._idle.clear()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be committed."""
+        return self._idle.is_set()
+
     async def drained(self, patience: float) -> bool:
         """Whether nothing waits to be committed any more, after so many seconds at most."""
         with suppress(TimeoutError):

@@ -90,7 +90,7 @@ class MortalRunner(Runner):
             self.dead = True
             loop = self._loop
         if self._body is not None:
-            self._body._open = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- its parts end unheard, as those of a killed process
+            self._body.abandon()
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._death.set)
         raise Crashed(point)

@@ -4,7 +4,7 @@ Each verb waits until the runner is at rest: no step runs, nothing waits to be c
 that the runner's death interrupts is said again to its successor, under the same id, as any client would.
 """
 
-# Whether a runner is at rest, nobody but this needs to know, so no part of it says so: the harness looks.
+# Only which body its runner has, and its own parts, are private here; whether that rests, the body says.
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from statemachine.events import Event
 from statemachine.inputs import IncidentVerb
 from statemachine.runner import Receipt, Result, Run, Runner, RunView
 from statemachine.runner.body import Body
-from statemachine.runner.clock import from_micros, to_micros
+from statemachine.runner.clock import from_micros
 from statemachine.snapshot import OVER
 from statemachine.testing.clock import VirtualClock
 from statemachine.testing.crashing import Crashed, CrashPlan, MortalRunner
@@ -172,7 +172,7 @@ class Harness(Generic[W]):
 
     @property
     def _body(self) -> Body:
-        body = self.runner._body  # noqa: SLF001 - of the house; whether it is at rest, nobody else needs to know
+        body = self.runner._body  # noqa: SLF001 - of the house
         assert body is not None
         return body
 
@@ -306,16 +306,5 @@ def _not_of_a_death(record: logging.LogRecord) -> bool:
 
 async def _at_rest(body: Body) -> None:
     """Come back when nothing runs, nothing waits to be committed or read, and no deadline has passed."""
-    while not _rests(body):  # noqa: ASYNC110 - it waits for what is in four places, and none of them tells
+    while not body.rests():  # noqa: ASYNC110 - it waits for what is in four places, and none of them tells
         await asyncio.sleep(LOOK)
-
-
-def _rests(body: Body) -> bool:
-    steps, due = body.steps, body.journal.next_due()
-    return (
-        body.writer._idle.is_set()  # noqa: SLF001 - see `Harness._body`
-        and not steps._running  # noqa: SLF001
-        and steps._waiting is None  # noqa: SLF001
-        and not body.journal.inbox(body.inbox._taken, 1)  # noqa: SLF001
-        and (due is None or due > to_micros(body.clock.now()))
-    )
