@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from threading import Thread
+from threading import Condition, Thread
 from typing import Protocol
 
 import attrs
@@ -26,6 +26,7 @@ from examples.models import Hear, Message, Model, ModelRefused, Remote, Reply, T
 from examples.once import Once
 from statemachine import Call, Event, ItemOutcome, Retry, Run, Runner, State, Workflow, evolve, on, step
 from statemachine.runner import Emitted
+from statemachine.snapshot import Failure
 
 BUDGET = 2_000
 """Tokens, until somebody grants more."""
@@ -99,11 +100,15 @@ class Stop(Event, frozen=True):
     """It shall end, whatever it does."""
 
 
+class ToolRefused(Exception):
+    """Nothing was done, and nothing will be, however often it is tried."""
+
+
 class Toolbox(Protocol):
     """What the tools do."""
 
     async def use(self, name: str, arguments: dict[str, str | float], *, key: str) -> str:
-        """Use one, with an effect once for each key. What it raises, the model is told."""
+        """Use one, with an effect once for each key. Raises ToolRefused; after anything else nobody knows."""
         ...
 
 
@@ -140,11 +145,15 @@ def thought(talk: Talk, new: Thought) -> Talk:
 
 
 def used(talk: Talk, outcomes: Sequence[ItemOutcome[str]]) -> Talk:
-    """What came of each tool, or why nothing did."""
-    told = [
-        one.result or "" if one.failure is None else f"{one.failure.type}: {one.failure.message}" for one in outcomes
-    ]
-    return answered(talk, told)
+    """What came of each tool, or why nothing did; or that nobody knows, lest it pays again what was paid."""
+    return answered(talk, [one.result or "" if one.failure is None else excused(one.failure) for one in outcomes])
+
+
+def excused(failure: Failure) -> str:
+    """What the model is told of a tool that failed."""
+    if failure.type == ToolRefused.__qualname__:
+        return f"Nothing was done: {failure.message}"
+    return f"It failed ({failure.message}), and nobody knows whether it was done. Do not do it again unasked."
 
 
 def answered(talk: Talk, told: Sequence[str]) -> Talk:
@@ -152,6 +161,9 @@ def answered(talk: Talk, told: Sequence[str]) -> Talk:
     place = max(number for number, message in enumerate(talk.messages) if message.calls) + 1
     answers = (Message("tool", text, answers=call.id) for call, text in zip(talk.wanted, told, strict=True))
     return evolve(talk, messages=(*talk.messages[:place], *answers, *talk.messages[place:]), wanted=())
+
+
+TOOLS_AGAIN = Retry(3, never=(ToolRefused,))
 
 
 class Agent(Workflow[Talk], name="agent", version=1):
@@ -201,10 +213,14 @@ class Agent(Workflow[Talk], name="agent", version=1):
         """The model is told."""
         return answered(talk, [f"{event.by} does not want this: {event.why}"] * len(talk.wanted))
 
-    @step(acting, each=wanted, limit=4, to=thinking, into=used, failures="collect", retry=Retry(3), timeout=60)
+    @step(acting, each=wanted, limit=4, to=thinking, into=used, failures="collect", retry=TOOLS_AGAIN, timeout=60)
     async def act(self, talk: Talk, item: ToolCall, call: Call) -> str:
         """One tool, under a key of its own."""
-        arguments = msgspec.json.decode(item.arguments or "{}", type=dict[str, str | float])
+        try:
+            arguments = msgspec.json.decode(item.arguments or "{}", type=dict[str, str | float])
+        except msgspec.MsgspecError as error:
+            message = f"its arguments cannot be read: {error}"
+            raise ToolRefused(message) from error
         return await self.toolbox.use(item.name, arguments, key=call.key)
 
     @on(GoOn, source=halted, to=(approving.when(risky), acting.when(harmless), thinking))
@@ -230,17 +246,21 @@ class Account:
         """See `Toolbox`."""
         if name == "balance":
             return f"{self.balance():.2f} euros"
+        try:
+            euros, to = float(arguments["euros"]), arguments.get("to", "")
+        except (KeyError, ValueError) as error:
+            message = f"{name} needs an amount: {error}"
+            raise ToolRefused(message) from error
         if name == "dollars":
-            return f"{float(arguments['euros']) * self.rate:.2f} dollars"
-        if name != "pay":
-            message = f"there is no tool {name}"
-            raise LookupError(message)
-        euros = float(arguments["euros"])
+            return f"{euros * self.rate:.2f} dollars"
+        if name != "pay" or not to:
+            message = f"there is no tool {name}, or nobody to pay"
+            raise ToolRefused(message)
         if all(line.key != key for line in self.payments.lines()) and not 0 < euros <= self.balance():
             message = f"{euros:.2f} euros cannot be paid from {self.balance():.2f}"
-            raise ValueError(message)
-        self.payments.do(f"{euros:.2f} to {arguments['to']}", key=key)
-        return f"paid {euros:.2f} euros to {arguments['to']}"
+            raise ToolRefused(message)
+        self.payments.do(f"{euros:.2f} to {to}", key=key)
+        return f"paid {euros:.2f} euros to {to}"
 
     def balance(self) -> float:
         """What is left."""
@@ -275,27 +295,47 @@ class Scripted:
 
 def converse(runner: Runner, run: Run[Talk], text: str, allow: Callable[[str], bool]) -> None:
     """Say something, and see to what it needs until it listens again, halts or has stopped."""
-    heard: list[str] = []
+    screen = Screen()
     with runner.watch(run.id) as moves, run.output() as output:
-        listening = Thread(target=overhear, args=(output, heard))
+        listening = Thread(target=screen.overhear, args=(output,))
         listening.start()
         run.send(Say(text))
         while run.status == "running" and not (run.within(Agent.listening) or run.within(Agent.halted)):
             if run.within(Agent.approving):
+                screen.show(last_words(run.data), patience=1)
                 wanted = ", ".join(f"{call.name} {call.arguments}" for call in run.data.wanted)
                 run.send(Approve("the user") if allow(wanted) else Deny("the user", "not now"))
             next(moves)
     listening.join()
-    if (last := run.data.messages[-1].text) not in "".join(heard):
-        print(last, end="")
+    screen.show(last_words(run.data))
     print()
 
 
-def overhear(output: Iterable[Emitted], heard: list[str]) -> None:
-    """Print the model's words as they come; only what is whole is in the journal."""
-    for piece in output:
-        heard.append(str(piece.value))
-        print(heard[-1], end="", flush=True)
+def last_words(talk: Talk) -> str:
+    """What the model said last."""
+    return next((message.text for message in reversed(talk.messages) if message.role == "assistant"), "")
+
+
+class Screen:
+    """Shows the model's words as they come; only what is whole is in the journal."""
+
+    def __init__(self) -> None:
+        self._heard = ""
+        self._more = Condition()
+
+    def overhear(self, output: Iterable[Emitted]) -> None:
+        """Print each piece."""
+        for piece in output:
+            with self._more:
+                print(piece.value, end="", flush=True)
+                self._heard += str(piece.value)
+                self._more.notify_all()
+
+    def show(self, text: str, *, patience: float = 0) -> None:
+        """Come back when this was heard; after so many seconds print it: another process may have heard it."""
+        with self._more:
+            if not self._more.wait_for(lambda: text in self._heard, patience):
+                print(text, end="", flush=True)
 
 
 def ask(what: str) -> bool:

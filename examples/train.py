@@ -255,6 +255,11 @@ def at_rest(runner: Runner, run: Run[Training]) -> Training:
     return run.data
 
 
+def measured(training: Training) -> str:
+    """What was measured on the rows held out, once it had passed the gate."""
+    return f"{training.honest}" if good_enough(training) else "not looked at"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Go on with the model. Gives the exit status."""
     parser = argparse.ArgumentParser(prog="train", description="A model's life, in a folder.")
@@ -278,9 +283,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(refused, file=sys.stderr)
             return 1
         found = at_rest(runner, run)
-        print(f"{', '.join(run.state)}: {found.kept} rows, {found.tries} tries; {found.score} where it was chosen, ")
-        print(f"{found.honest} on rows held out. Served: {registry.present() or 'none'}", end="")
-        print(f"; before: {found.champion or 'none'}")
+        if options.new_data and found.source != str(options.new_data):
+            print(f"{options.new_data} is looked at when the day of watching is over.")
+        print(f"{', '.join(run.state)}: {found.kept} rows, {found.tries} tries.", end=" ")
+        if found.model:
+            print(f"Area under the ROC curve: {found.score} where it was chosen, {measured(found)} on rows held out.")
+        else:
+            print(f"Nothing could be learned from {found.source}: see `statemachine show` of its run.")
+        print(f"Served: {registry.present() or 'none'}; before: {found.champion or 'none'}.")
     return 0
 
 

@@ -128,10 +128,31 @@ def test_a_tool_that_fails_is_no_end(payments: Once) -> None:
         desk.advance(timedelta(hours=1))
         told = [message.text for message in desk.look().data.messages if message.role == "tool"]
     assert told == [
-        "ValueError: 500.00 euros cannot be paid from 100.00",
+        "Nothing was done: 500.00 euros cannot be paid from 100.00",
         "100.00 euros",
-        "LookupError: there is no tool nothing",
+        "Nothing was done: nothing needs an amount: 'euros'",
     ]
+
+
+class Unreliable:
+    """A bank that pays, and then does not answer."""
+
+    async def use(self, name: str, arguments: dict[str, str | float], *, key: str) -> str:
+        """See `Toolbox`."""
+        raise TimeoutError(name, arguments, key)
+
+
+def test_a_tool_that_may_have_paid_is_not_told_as_one_that_has_not() -> None:
+    """Told that it failed, the model would pay again, under another key; arguments that nobody can read did nothing."""
+    wanted = calls(("pay", '{"to": "Grace", "euros": 5}'), ("pay", "five euros"))
+    with Harness(Agent(Told([wanted, Reply("I do not know.")]), Unreliable())) as desk:
+        desk.start(Talk())
+        desk.send(Say("Pay Grace 5 euros."))
+        desk.send(Approve("Ada"))
+        desk.advance(timedelta(hours=1))
+        told = [message.text for message in desk.look().data.messages if message.role == "tool"]
+    assert "nobody knows whether it was done" in told[0]
+    assert told[1].startswith("Nothing was done: its arguments cannot be read")
 
 
 def test_it_halts_when_its_tokens_are_used_up(payments: Once) -> None:
