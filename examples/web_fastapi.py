@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -162,11 +163,17 @@ def _later(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"repeat": str(error)}, 503, {"Retry-After": "1"})
 
 
+def _lost(request: Request, error: Exception) -> JSONResponse:
+    """This worker stood still, and another took over. It would say so for ever; its server makes a new one."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    return _later(request, error)
+
+
 for refusal in (AlreadySent, AlreadyStarted, NotAccepted, RunOver, Refused):
     app.add_exception_handler(refusal, _conflict)
 app.add_exception_handler(LookupError, _unknown)
-for wait in (NotAnswered, RunnerClosed):
-    app.add_exception_handler(wait, _later)
+app.add_exception_handler(NotAnswered, _later)
+app.add_exception_handler(RunnerClosed, _lost)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

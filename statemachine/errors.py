@@ -354,7 +354,8 @@ class RunnerClosed(StateMachineError, RuntimeError):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"The runner is not open: {why}. Use it inside `with Runner(...)` or `async with Runner(...)`."
+            f"The runner is not open: {why}. Use it inside `with Runner(...)` or `async with Runner(...)`; "
+            "one that has lost its journal stays closed, so end its process and let a new one open it."
         )
 
 

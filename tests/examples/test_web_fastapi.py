@@ -11,10 +11,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import Request
+from fastapi.responses import JSONResponse
 
-from examples.web_fastapi import Purchasing
+from examples.web_fastapi import Purchasing, app
 from persistence import SQLiteJournal
-from statemachine import Client
+from statemachine import Client, RunnerClosed
 from tests.examples.serving import Serving, insist, serving, until
 
 PURCHASES = 24
@@ -53,6 +55,17 @@ def test_the_owner_dies_under_load_and_nothing_is_lost_or_doubled(tmp_path: Path
             ids = [line.event_id for line in client.get(f"purchase-{n}").journal() if line.kind == "event"]
             assert ids == [*(f"{n}-{m}" for m in range(REMARKS)), f"{n}-approval"]
             assert client.verify(f"purchase-{n}").ok
+
+
+def test_a_worker_that_was_replaced_ends_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would refuse everything from then on, so it asks its server for another: SIGTERM, after this answer."""
+    ended: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda *told: ended.append(told))
+    request = Request({"type": "http", "method": "GET", "path": "/health", "headers": []})
+    handler = app.exception_handlers[RunnerClosed]
+    answer = handler(request, RunnerClosed("another process has taken its journal over"))
+    assert isinstance(answer, JSONResponse)
+    assert (answer.status_code, ended) == (503, [(os.getpid(), signal.SIGTERM)])
 
 
 def buy(server: Serving, number: str, said: threading.Semaphore) -> None:

@@ -369,7 +369,7 @@ def _waiting_where_a_loop_runs(desk: Desk) -> None:
 @tells(
     errors.RunnerClosed,
     "The runner is not open: it was not entered, or it is closed. Use it inside `with Runner(...)` or `async ",
-    "with Runner(...)`.",
+    "with Runner(...)`; one that has lost its journal stays closed, so end its process and let a new one open it.",
 )
 def _using_it_before_it_is_entered(desk: Desk) -> None:
     Runner(desk.path, [Shop(desk.world)]).list()
