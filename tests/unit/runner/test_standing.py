@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def test_a_step_that_only_waited_runs_once_after_a_death(bound: str) -> None:
 
     async def story() -> None:
         journal, paid = MemoryJournal(), list[int]()
-        limits = {"concurrency": {Paying.pay: 1}} if bound == "places" else {"rate": {Paying.pay: 0.5}}
+        limits: Any = {"concurrency": {Paying.pay: 1}} if bound == "places" else {"rate": {Paying.pay: 0.5}}
         for death in range(2):
             mine = MemoryJournal(beside=journal)
             gate = Gate()
