@@ -222,7 +222,7 @@ class AsyncRunner(AsyncLooking, AsyncKeeping):
         if body.owner and connection is None:
             asked = Asked(event_id=name, remember=id is not None, actor=actor, reason=reason, trace=body.caller())
             try:
-                verdict: str = await body.admission.send(_sending(run, event, asked))
+                verdict = await body.send(_sending(run, event, asked))
             except RunHeld as held:
                 if not isinstance(held, HeldBack):
                     await body.hold(held)

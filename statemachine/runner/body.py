@@ -30,7 +30,7 @@ from statemachine.runner.noticing import FAILED
 from statemachine.runner.observing import Guarded, Observer
 from statemachine.runner.output import Outputs
 from statemachine.runner.reopening import Reopening
-from statemachine.runner.requests import Holding, Reading
+from statemachine.runner.requests import Holding, Reading, Sending
 from statemachine.runner.resuming import Resuming
 from statemachine.runner.retaining import Retention
 from statemachine.runner.steps import Steps
@@ -262,6 +262,15 @@ class Body:
         """Ask the mover for something."""
         self.check()
         return await self.writer.ask(request)
+
+    async def send(self, sending: Sending) -> str:
+        """Send an event; a run is not there only where none waits in the inbox to be started, either."""
+        try:
+            verdict: str = await self.admission.send(sending)
+        except NoSuchRun:
+            await self.inbox.take()
+            verdict = await self.admission.send(sending)
+        return verdict
 
     def caller(self) -> str | None:
         """Where what is asked here comes from; see `Observer.caller`."""

@@ -12,6 +12,7 @@ SEED = 20_261_124
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a fault of the disk amid a close
 @pytest.mark.parametrize("section", SECTIONS, ids=name_of)
 def test_a_slice_loses_nothing(section: Evidence) -> None:
     """With a fixed seed, so that what fails once fails again."""

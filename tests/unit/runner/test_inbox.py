@@ -14,6 +14,7 @@ from persistence import MemoryJournal, MessageRecord, SQLiteJournal
 from statemachine import (
     AlreadyStarted,
     Client,
+    NoSuchRun,
     NotStored,
     Refused,
     Runner,
@@ -116,6 +117,16 @@ def test_a_client_of_several_workflows_sends_to_a_run_whose_start_is_queued(
     with Runner(journal, [First(), Shop(world)]) as runner:
         becomes(lambda: not journal.inbox(0, 1))
         assert runner.get("o-1").look().workflow == "shop"
+
+
+def test_the_owner_takes_a_start_from_its_inbox_before_it_says_that_there_is_no_run(journal: MemoryJournal) -> None:
+    """A client's start is acknowledged; what is sent next may reach the owner first, and finds the run all the same."""
+    with Runner(journal, [First()]) as runner, Client(journal, [First.definition]) as client:
+        for number in range(30):
+            client.start(First, Parcel("here"), id=f"p{number}")
+            assert runner.send(f"p{number}", Send()).verdict == "accepted"
+        with pytest.raises(NoSuchRun):
+            runner.send("nobody", Send())
 
 
 def test_a_start_that_this_owner_cannot_take_waits_for_one_that_can(journal: MemoryJournal, world: World) -> None:
