@@ -46,7 +46,7 @@ def main() -> None:
     """Go on until all are stored."""
     path, ledger, many = sys.argv[1:]
     with Runner(path, [Storing(ledger)]) as runner:
-        runner.start(Storing, Batch(int(many)), id="r").result(timeout=60)
+        runner.start(Storing, Batch(int(many)), id="r").result(timeout=300)
 
 
 if __name__ == "__main__":
