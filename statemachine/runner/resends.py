@@ -31,7 +31,7 @@ def check_resend(mover: Mover, run: str, name: str | None, value: object, seen: 
     """
     record = mover.record(run)
     if record is None:
-        marks = set(_marks(mover, name, value)) if seen.digest else set()
+        marks = tuple(_marks(mover, name, value)) if seen.digest else ()
         if marks and opened(seen.digest) not in marks:
             raise AlreadySent(run, seen.id, "", name or type(value).__qualname__)
         return
