@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 
 from persistence import Codec, Journal, SealedCodec, SQLiteJournal, sealed
 from statemachine.definition import Definition
-from statemachine.errors import OpenedBeforeFork, RunnerClosed
+from statemachine.errors import BlockingCall, OpenedBeforeFork, RunnerClosed
 from statemachine.runner.aio import AsyncRunner
 from statemachine.runner.body import Body, Options
 from statemachine.runner.clock import Clock, SystemClock
@@ -246,9 +246,10 @@ class Runner(Looking, Keeping):
         """
         try:
             refuse_in_loop("A call on a sync runner")
-            return self._hand_over(work)
-        finally:
+        except BlockingCall:
             work.close()
+            raise
+        return self._hand_over(work)  # from there it is the loop's, and only the loop may close it
 
     def _hand_over(self, work: Coroutine[Any, Any, T]) -> T:
         if os.getpid() != self._pid and self._pid:
