@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from statemachine.runner.clock import Clock, SystemClock
 from statemachine.runner.hosted import Limited, Workflows
 from statemachine.runner.keeping import Keeping
 from statemachine.runner.looking import Looking
-from statemachine.runner.loops import cancel_all, followed, here, leave_process, refuse_in_loop
+from statemachine.runner.loops import Errand, cancel_all, followed, here, leave_process, refuse_in_loop
 from statemachine.runner.notices import OnNotice, kinds
 from statemachine.runner.noticing import FAILED, INCIDENT
 from statemachine.runner.observing import Observer
@@ -259,14 +258,11 @@ class Runner(Looking, Keeping):
             if self._loop is None:
                 work.close()
                 raise RunnerClosed(_NOT_OPEN)
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            errand = Errand(work, self._loop)
         try:
-            return future.result()
-        except CancelledError:
+            return errand.result()
+        except asyncio.CancelledError:
             raise RunnerClosed(_NOT_OPEN) from None
-        except BaseException:
-            future.cancel()
-            raise
 
     # SIGTERM drains, where nobody else has claimed it and the runner is entered in the main thread.
 
