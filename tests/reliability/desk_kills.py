@@ -25,7 +25,7 @@ from tests.reliability.lives import DiedOtherwise, Life, side_by_side
 from tests.reliability.random_kills import fight
 
 TITLE = "Random kills of the loan desk of the examples at full load, and of its people"
-CAMPAIGNS = {"short": 1, "full": 30}
+CAMPAIGNS = {"short": 1, "full": 120}
 KILLS = {"short": 8, "full": 40}
 """How often a campaign kills, at most: fewer when its loans have all ended before."""
 CHECKED = "the desk's own checks"

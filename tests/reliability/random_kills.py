@@ -26,7 +26,7 @@ from tests.reliability.lives import DiedOtherwise, Life, side_by_side
 TITLE = "Random kills: SIGKILL of a busy runner and its client at random instants"
 LONGEST_WAIT = 0.25
 """Seconds of a life, at most, before it is killed."""
-CAMPAIGNS = {"short": 2, "full": 150}
+CAMPAIGNS = {"short": 2, "full": 420}
 KILLS = {"short": 12, "full": 40}
 """How often a campaign kills, at most: fewer when its runs have all ended before."""
 PROMISES = {
