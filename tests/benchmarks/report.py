@@ -90,7 +90,8 @@ def peers(measured: Sequence[Measured]) -> str:
         for one in measured
         for name in one.family.peers
     ]
-    return "## Versions and durability\n\n| who | version | durability |\n|---|---|---|\n" + "\n".join(lines) + "\n"
+    table = "\n".join(dict.fromkeys(lines))  # one is measured in several families
+    return f"## Versions and durability\n\n| who | version | durability |\n|---|---|---|\n{table}\n"
 
 
 def _processor() -> str:

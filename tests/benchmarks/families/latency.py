@@ -25,7 +25,10 @@ def family(size: Size) -> Family:
             "Each send is one event to a waiting run, whose handler counts it. The measure is one bare commit: a "
             "row of 400 bytes, WAL, FULL, on a plain connection, in the same turn. Fifty clients are fifty tasks or"
             " threads, each with a run of its own, sending again as soon as it is answered. From another process, "
-            "`send` comes back when the event is durable in the inbox, and `verdict` when the owner has decided."
+            "`send` comes back when the event is durable in the inbox, and `verdict` when the owner has decided. One "
+            "of fifty waits for the transitions of those before it, which one thread plans one after another: that, and "
+            "not the disk, is what it waits for. The async face commits in a thread of its own, so that an "
+            "application's loop never waits for the disk: two hops between threads."
         ),
         repeats=size.of(3, 1),
         calls={
