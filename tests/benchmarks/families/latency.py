@@ -26,8 +26,8 @@ def family(size: Size) -> Family:
             "row of 400 bytes, WAL, FULL, on a plain connection, in the same turn. Fifty clients are fifty tasks or"
             " threads, each with a run of its own, sending again as soon as it is answered. From another process, "
             "`send` comes back when the event is durable in the inbox, and `verdict` when the owner has decided. One "
-            "of fifty waits for the transitions of those before it, which one thread plans one after another: that, and "
-            "not the disk, is what it waits for. The async face commits in a thread of its own, so that an "
+            "of fifty waits for the transitions of those before it, which one thread plans one after another: that, "
+            "and not the disk, is what it waits for. The async face commits in a thread of its own, so that an "
             "application's loop never waits for the disk: two hops between threads."
         ),
         repeats=size.of(3, 1),
