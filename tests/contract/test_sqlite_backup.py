@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,17 +18,6 @@ from persistence.contract import LEASE, start, step
 from persistence.sqlite import backup as backing
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
-@pytest.fixture(name="journal")
-def _journal(path: Path) -> Iterator[SQLiteJournal]:
-    with closing(SQLiteJournal(path, synchronous="NORMAL")) as journal:
-        yield journal
 
 
 def test_a_backup_under_load_is_of_one_moment(

@@ -13,11 +13,6 @@ from persistence import Damaged, Query, SQLiteJournal
 from persistence.contract import LEASE, a_run, start
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
 @pytest.fixture(name="journal")
 def _journal(path: Path) -> Iterator[SQLiteJournal]:
     with closing(SQLiteJournal(path)) as journal:

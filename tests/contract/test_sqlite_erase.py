@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,17 +15,6 @@ from persistence.contract import LEASE, a_message, a_run, an_entry, start
 from persistence.sqlite.erasing import BLANKED
 
 SECRET = "Ada Lovelace, 12 St James's Square"
-
-
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
-@pytest.fixture(name="journal")
-def _journal(path: Path) -> Iterator[SQLiteJournal]:
-    with closing(SQLiteJournal(path, synchronous="NORMAL")) as journal:
-        yield journal
 
 
 def found(path: Path) -> list[str]:

@@ -32,11 +32,6 @@ from persistence.sqlite.sql import MIGRATION_SET, MIGRATIONS
 SCHEMA = Path(__file__).with_name("schema.sql")
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
 def ask(path: Path, statement: str) -> list[tuple[object, ...]]:
     """What any SQLite tool would be told."""
     with closing(sqlite3.connect(path)) as connection:

@@ -23,11 +23,6 @@ from tests.contract.processes import ROOT, Process
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and fork are POSIX")
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
 @pytest.fixture(name="journal")
 def _journal(path: Path) -> Iterator[SQLiteJournal]:
     with closing(SQLiteJournal(path)) as journal:

@@ -14,11 +14,6 @@ from persistence import SQLiteJournal, WrongConnection
 from persistence.contract import a_message
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
 @pytest.fixture(name="journal")
 def _journal(path: Path) -> Iterator[SQLiteJournal]:
     with closing(SQLiteJournal(path, synchronous="NORMAL")) as journal:

@@ -62,11 +62,6 @@ def fail(statement: str, code: int, *, after: bool = False, rolls_back: bool = F
     return fault
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
 @pytest.fixture(name="journal")
 def _journal(path: Path) -> Iterator[SQLiteJournal]:
     def connect(name: str) -> sqlite3.Connection:

@@ -19,11 +19,6 @@ from persistence.sqlite.guarded import GuardedConnection
 Use = Callable[[GuardedConnection], object]
 
 
-@pytest.fixture(name="path")
-def _path(tmp_path: Path) -> Path:
-    return tmp_path / "app.db"
-
-
 @pytest.fixture(name="journal")
 def _journal(path: Path) -> Iterator[SQLiteJournal]:
     with closing(SQLiteJournal(path, synchronous="NORMAL")) as journal:
